@@ -1,0 +1,5 @@
+"""python -m capstan"""
+
+from capstan.cli import run
+
+run()

@@ -1,0 +1,103 @@
+"""Credentials that have to be fetched: OAuth 2 client credentials. Digest is the HTTP library's own middleware."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any, Final
+from urllib.parse import quote
+
+import aiohttp
+
+from capstan.plan.auth import AuthPlan, ClientCredentialsPlan, basic
+from capstan.plan.body import form
+from capstan.plan.values import Secret
+
+_EARLY_SECONDS: Final = 30.0  # a token is renewed this long before it expires, or at 9/10 of a short life
+_NO_EXPIRY_SECONDS: Final = 300.0  # for a server that does not say
+_MAX_TOKEN_BYTES: Final = 64 * 1024
+
+
+class AuthError(Exception):
+    """The token endpoint gave no token. Says why, without any credential."""
+
+
+class Authorizer:
+    """Keeps one token per API and renews it in time. Calls that need it meanwhile wait for the same renewal."""
+
+    def __init__(self, plan: ClientCredentialsPlan) -> None:
+        self._plan = plan
+        self._header: str | None = None
+        self._renew_at = 0.0
+        self._lock = asyncio.Lock()
+
+    async def header(self, session: aiohttp.ClientSession) -> str:
+        """The value of `Authorization`.
+
+        Raises:
+            AuthError: there is none to be had.
+        """
+        if self._header is None or time.monotonic() >= self._renew_at:
+            async with self._lock:
+                if self._header is None or time.monotonic() >= self._renew_at:
+                    await self._renew(session)
+        assert self._header is not None
+        return self._header
+
+    def forget(self, header: str) -> None:
+        """The upstream refused this header: do not use it again."""
+        if self._header == header:
+            self._header = None
+
+    async def _renew(self, session: aiohttp.ClientSession) -> None:
+        plan = self._plan
+        fields: list[tuple[str, Any]] = [("grant_type", "client_credentials")]
+        if plan.scopes:
+            fields.append(("scope", " ".join(plan.scopes)))
+        if plan.audience is not None:
+            fields.append(("audience", plan.audience))
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json",
+                   "Accept-Encoding": "identity"}  # fmt: skip
+        if plan.client_authentication == "post":
+            fields += [("client_id", plan.client_id.reveal()), ("client_secret", plan.client_secret.reveal())]
+        else:  # RFC 6749, 2.3.1: both are form-encoded before they become a Basic pair
+            pair = [Secret(quote(s.reveal(), safe=""), s.name) for s in (plan.client_id, plan.client_secret)]
+            headers["Authorization"] = basic(*pair).reveal()
+        started = time.monotonic()
+        try:
+            async with session.post(
+                plan.token_uri.reveal(), data=form(fields), headers=headers, allow_redirects=False
+            ) as response:
+                status, body = response.status, await response.content.read(_MAX_TOKEN_BYTES)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise AuthError("the token endpoint cannot be reached") from error
+        if status != 200:
+            raise AuthError(f"the token endpoint answered {status}{_reason(body)}")
+        self._keep(body, started)
+
+    def _keep(self, body: bytes, started: float) -> None:
+        try:
+            answer = json.loads(body)
+            token, kind = answer["access_token"], answer.get("token_type", "Bearer")
+            lifetime = float(answer.get("expires_in") or _NO_EXPIRY_SECONDS)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise AuthError("the token endpoint's answer holds no token") from error
+        if not isinstance(token, str) or any(c.isspace() or ord(c) < 32 for c in token):
+            raise AuthError("the token endpoint's answer holds no usable token")
+        scheme = "Bearer" if str(kind).lower() == "bearer" else str(kind)
+        self._header = f"{scheme} {token}"
+        self._renew_at = started + max(lifetime - _EARLY_SECONDS, lifetime * 0.9 if lifetime < 300 else 0.0)
+
+
+def _reason(body: bytes) -> str:
+    """The error code of RFC 6749, 5.2; free text stays behind, for it may quote what we sent."""
+    try:
+        code = json.loads(body)["error"]
+    except (ValueError, TypeError, KeyError):
+        return ""
+    return f" ({code})" if isinstance(code, str) and code.isascii() and len(code) < 60 else ""
+
+
+def open_authorizer(plan: AuthPlan | None) -> Authorizer | None:
+    return Authorizer(plan) if isinstance(plan, ClientCredentialsPlan) else None

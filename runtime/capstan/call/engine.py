@@ -1,0 +1,140 @@
+"""Plan + arguments -> answer. Runs one call: guard, bind, send, decode, shape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from capstan.call.guard import Guard
+from capstan.call.masking import Mask
+from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
+from capstan.errors import ShapeError, UpstreamRefused
+from capstan.plan.output import Whole
+from capstan.plan.types import ApiPlan, CallPlan, CapabilityPlan, HttpRequest, UnitPlan
+from capstan.settings import Settings
+
+_ERROR_BODY_BYTES: Final = 64 * 1024
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a call gave. Either `value` was shaped by the file, or `response` is the upstream's own, still unread."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    value: Any = None
+    response: UpstreamResponse | None = None
+    empty: bool = False
+
+
+class LiveUnit:
+    """One unit with everything its calls need, so that a request looks nothing up."""
+
+    __slots__ = ("_settings", "_upstream", "_whole", "guard", "unit")
+
+    def __init__(self, unit: UnitPlan, upstream: Upstream | None, settings: Settings) -> None:
+        self.unit = unit
+        self.guard = Guard(unit)
+        self._upstream = upstream
+        self._settings = settings
+        self._whole = isinstance(unit.shape, Whole)
+
+    async def call(self, arguments: Mapping[str, Any]) -> Answer:
+        """Run the call.
+
+        Raises:
+            CallError: whatever went wrong, with what is known of its effect.
+        """
+        arguments = self.guard.check(arguments)
+        plan, upstream = self.unit.call, self._upstream
+        if plan is None or upstream is None:
+            return Answer(200, value=self.unit.shape.take(None, None, arguments))
+        request = plan.request.bind(arguments)
+        response = await upstream.send(plan, request)
+        if not 200 <= response.status < 300:
+            raise await _refused(plan, request, response)
+        if self._whole:
+            return Answer(response.status, response.passed_headers, response=response)
+        body = await response.read(self._settings.max_parsed_bytes)
+        if not body:
+            return Answer(response.status, response.passed_headers, empty=True)
+        try:
+            decoded = _decode(body, response, plan)
+            value = self.unit.shape.take(decoded, decoded, arguments)
+        except ShapeError as error:
+            error.retry_safe = may_repeat(plan, request)
+            raise
+        return Answer(response.status, response.passed_headers, value=value)
+
+
+def _decode(body: bytes, response: UpstreamResponse, plan: CallPlan) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        kind = response.media_type.partition(";")[0] or "no media type"
+        message = f"'{plan.api.namespace}' answered {response.status}, but not with JSON ({kind})"
+        raise ShapeError("unexpected-answer", message, outcome="done") from error
+
+
+async def _refused(plan: CallPlan, request: HttpRequest, response: UpstreamResponse) -> UpstreamRefused:
+    """An answer that is no success -> an error that says whose fault it is and whether a retry is safe."""
+    body = await response.read_some(_ERROR_BODY_BYTES)
+    response.close()
+    status, name = response.status, f"'{plan.api.namespace}'"
+    repeat = may_repeat(plan, request)
+    outcome: Any = "refused"
+    if status < 400:
+        code, message = "upstream-redirect", f"{name} answered {status}, a redirect, which is not followed"
+        outcome = "refused" if status in (304, 307, 308) else "unknown"
+    elif status == 401:
+        code, message = "upstream-credentials", f"{name} refused the credentials it was given"
+    elif status == 429:
+        code, message = "upstream-busy", f"{name} asks for fewer calls"
+    elif status < 500:
+        code, message = "upstream-refused", f"{name} refused the call with {status}"
+    elif status == 503 and "retry-after" in {key.lower() for key, _ in response.passed_headers}:
+        code, message, outcome = "upstream-busy", f"{name} is not available for now", "refused"
+    else:
+        code, message, outcome = "upstream-failed", f"{name} failed with {status}", "unknown"
+    return UpstreamRefused(
+        code, message, outcome, retry_safe=outcome == "refused" or repeat,
+        status=status, body=body, media_type=response.media_type, headers=response.passed_headers,
+    )  # fmt: skip
+
+
+class Engine:
+    """The upstreams of a set of capabilities. Made by `open_engine`, which also closes it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._upstreams: dict[tuple[str, ApiPlan], Upstream] = {}
+
+    def units(self, plan: CapabilityPlan) -> dict[int, LiveUnit]:
+        """Every unit of a capability, ready to call, by the unit's id."""
+        mask = Mask(plan.secrets)
+        return {id(unit): self._live(plan, unit, mask) for unit in plan.units}
+
+    def _live(self, plan: CapabilityPlan, unit: UnitPlan, mask: Mask) -> LiveUnit:
+        if unit.call is None:
+            return LiveUnit(unit, None, self._settings)
+        key = (plan.file, unit.call.api)
+        if key not in self._upstreams:
+            self._upstreams[key] = Upstream(unit.call.api, self._settings, mask)
+        return LiveUnit(unit, self._upstreams[key], self._settings)
+
+    async def close(self) -> None:
+        for upstream in self._upstreams.values():
+            await upstream.close()
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
+    """An engine that closes its connections when left."""
+    engine = Engine(settings)
+    try:
+        yield engine
+    finally:
+        await engine.close()

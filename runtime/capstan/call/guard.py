@@ -1,0 +1,71 @@
+"""The one place that decides about a call, for every door: do the arguments fit, and what does the call do.
+
+Idempotency, policy and audit belong here too; they will be asked between `check` and the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from capstan.errors import BindError
+from capstan.load.document import format_pointer
+from capstan.load.schema import Violation, suggest
+from capstan.plan.types import UnitPlan
+from capstan.plan.values import ABSENT
+
+
+class Guard:
+    """The guard of one unit."""
+
+    def __init__(self, unit: UnitPlan) -> None:
+        self.unit = unit
+        self.effect = unit.effect
+        self._defaults = [(item.name, item.default) for item in unit.inputs if item.default is not ABSENT]
+        self._optional = frozenset(item.name for item in unit.inputs if not item.required)
+
+    def check(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments as the call will see them: checked, with defaults, without nulls that mean nothing.
+
+        Raises:
+            BindError: naming the argument that does not fit.
+        """
+        for name, default in self._defaults:
+            if name not in arguments:
+                arguments = {**arguments, name: default}
+        if self.unit.checker.accepts(arguments):
+            return arguments
+        # Agents often spell an argument they leave out as null.
+        kept = {k: v for k, v in arguments.items() if v is not None or k not in self._optional}
+        if len(kept) < len(arguments) and self.unit.checker.accepts(kept):
+            return kept
+        raise self._refusal(self.unit.checker.violations(kept))
+
+    def _refusal(self, violations: list[Violation]) -> BindError:
+        errors = [self._error(violation) for violation in violations]
+        first = errors[0]
+        hint = first.get("hint", "")
+        return BindError(
+            first["code"], first["message"], hint=hint, argument=first["argument"], extra={"errors": errors}
+        )
+
+    def _error(self, violation: Violation) -> dict[str, Any]:
+        inputs = [item.name for item in self.unit.inputs]
+        if violation.code == "missing-keyword":
+            name = violation.message.split("'")[1]
+            path = format_pointer((*violation.pointer, name)).lstrip("/")
+            return {"code": "missing-argument", "argument": _first(violation.pointer, name),
+                    "message": f"'{path}' is missing"}  # fmt: skip
+        name = str(violation.pointer[0]) if violation.pointer else ""
+        path = format_pointer(violation.pointer).lstrip("/")
+        if violation.code == "unknown-keyword" and len(violation.pointer) == 1:
+            error = {"code": "unknown-argument", "argument": name, "message": f"there is no argument '{name}'",
+                     "hint": suggest(name, inputs)}  # fmt: skip
+        else:
+            error = {"code": "bad-argument", "argument": name, "message": f"'{path}': {violation.message}",
+                     "hint": violation.hint}  # fmt: skip
+        return {key: value for key, value in error.items() if value}
+
+
+def _first(pointer: tuple[str | int, ...], name: str) -> str:
+    return str(pointer[0]) if pointer else name

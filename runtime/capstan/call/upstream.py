@@ -1,0 +1,279 @@
+"""Pooled connections to consumed APIs. The HTTP library's errors become ours here, and here only.
+
+Limits and waits come from Settings. Redirects are not followed, and nothing is sent twice but a read whose kept-alive
+connection turned out to be closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # public, but for the stubs
+
+import aiohttp
+from yarl import URL
+
+from capstan.call.auth import AuthError, Authorizer, open_authorizer
+from capstan.call.decompress import ACCEPTED, DecodeError, Decoder, open_decoder
+from capstan.call.masking import Mask
+from capstan.errors import UpstreamError, UpstreamTimeout
+from capstan.plan.auth import DigestPlan
+from capstan.plan.tls import open_context
+from capstan.plan.types import ApiPlan, CallPlan, HttpRequest
+from capstan.resources import VERSION
+from capstan.settings import Settings
+
+USER_AGENT: Final = f"capstan/{VERSION}"
+_KEEP_ALIVE_SECONDS: Final = 4.0  # below the 5 s after which common servers close an idle connection
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+# Of an upstream's headers, those that tell a caller how to go on. Identifiers (`Capture-Id`) and limits pass by name.
+_PASSED: Final = frozenset({
+    "location", "content-disposition", "content-language", "etag", "last-modified", "retry-after", "link",
+    "x-total-count", "allow",
+})  # fmt: skip
+
+
+class UpstreamResponse:
+    """A status, headers, and a body that has not been read yet."""
+
+    def __init__(self, response: aiohttp.ClientResponse, plan: CallPlan, request: HttpRequest, mask: Mask) -> None:
+        self._response, self._plan, self._request, self._mask = response, plan, request, mask
+        self.status = response.status
+        self.media_type = mask.text(response.headers.get("Content-Type", ""))
+
+    @property
+    def passed_headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers that are given on."""
+        found = []
+        for name, value in self._response.headers.items():
+            key = name.lower()
+            if key in _PASSED or key.endswith("-id") or "ratelimit" in key or "rate-limit" in key:
+                text = self._mask.text(value.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+                found.append((name, text))
+        return tuple(found)
+
+    @property
+    def content_length(self) -> int | None:
+        """How long the decoded body will be, when that is known beforehand."""
+        if self._response.headers.get("Content-Encoding"):
+            return None
+        return self._response.content_length
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body, decoded.
+
+        Raises:
+            UpstreamError: it is larger than `limit`, breaks off, or is not encoded as it says.
+        """
+        pieces = [piece async for piece in self._pieces(limit)]
+        return self._mask.data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    async def pieces(self, limit: int) -> AsyncIterator[bytes]:
+        """The body as it arrives, decoded and masked across the borders of its pieces.
+
+        Raises:
+            UpstreamError: as `read`, when that shows.
+        """
+        overlap = self._mask.overlap
+        held = b""
+        async for piece in self._pieces(limit):
+            held = self._mask.data(held + piece)
+            if len(held) > overlap:
+                cut = len(held) - overlap
+                yield held[:cut]
+                held = held[cut:]
+        if held:
+            yield held
+
+    async def read_some(self, limit: int) -> bytes:
+        """The beginning of an error body; what is wrong with the rest does not matter."""
+        taken = bytearray()
+        try:
+            async for piece in self._pieces(limit):
+                taken += piece
+        except UpstreamError:
+            pass
+        return self._mask.data(bytes(taken[:limit]))
+
+    async def _pieces(self, limit: int) -> AsyncIterator[bytes]:
+        total = 0
+        try:
+            decoder = open_decoder(self._response.headers.get("Content-Encoding", ""))
+            async for raw in self._response.content.iter_any():
+                for piece in (raw,) if decoder is None else decoder.feed(raw):
+                    total += len(piece)
+                    if total > limit:
+                        raise self._broken("answer-too-large", f"answers with more than {limit:,} bytes")
+                    yield piece
+            _finish(decoder)
+        except DecodeError as error:
+            raise self._broken("upstream-broken", f"sent a body that cannot be decoded: {error}") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._response.close()
+            raise _translate(error, self._plan, self._request, answered=self.status) from error
+
+    def _broken(self, code: str, what: str) -> UpstreamError:
+        self._response.close()
+        happened = 200 <= self.status < 300
+        return UpstreamError(
+            code, f"'{self._plan.api.namespace}' {what}",
+            outcome="done" if happened else "unknown", retry_safe=may_repeat(self._plan, self._request),
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Give the connection up; a body that was read whole has given it back already."""
+        self._response.close()
+
+
+def _finish(decoder: Decoder | None) -> None:
+    if decoder is not None:
+        decoder.finish()
+
+
+class Upstream:
+    """The connections to one consumed API."""
+
+    def __init__(self, api: ApiPlan, settings: Settings, mask: Mask) -> None:
+        self._api, self._settings, self._mask = api, settings, mask
+        self._session: aiohttp.ClientSession | None = None
+        self._authorizer: Authorizer | None = open_authorizer(api.auth)
+        self._proxies: dict[tuple[str, str], str | None] = {}
+
+    async def send(self, plan: CallPlan, request: HttpRequest) -> UpstreamResponse:
+        """Send one request and wait for the head of its answer.
+
+        Raises:
+            UpstreamError: no answer could be had; `.outcome` says what is known.
+        """
+        session = self._session or self._open()
+        headers = dict_of(request.headers)
+        if self._authorizer is not None:
+            headers["Authorization"] = await self._token(self._authorizer, session)
+        response = await self._exchange(session, plan, request, headers)
+        if response.status == 401 and self._authorizer is not None:
+            # Refused before anything happened: a token can expire between two calls.
+            response.close()
+            self._authorizer.forget(headers["Authorization"])
+            headers["Authorization"] = await self._token(self._authorizer, session)
+            response = await self._exchange(session, plan, request, headers)
+        return UpstreamResponse(response, plan, request, self._mask)
+
+    async def _exchange(
+        self, session: aiohttp.ClientSession, plan: CallPlan, request: HttpRequest, headers: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
+        url = URL(request.url, encoded=True)
+        proxy = self._proxy(url) if self._settings.proxies else None
+        for last in (False, True) if plan.effect == "read" else (True,):
+            try:
+                return await session.request(
+                    request.method, url, headers=headers, data=request.body, allow_redirects=False, proxy=proxy
+                )
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                if last or isinstance(error, aiohttp.ClientConnectorError):
+                    raise _translate(error, plan, request) from error
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                raise _translate(error, plan, request) from error
+        raise AssertionError("the last try returns or raises")
+
+    async def _token(self, authorizer: Authorizer, session: aiohttp.ClientSession) -> str:
+        try:
+            return await authorizer.header(session)
+        except AuthError as error:
+            message = f"no token for '{self._api.namespace}': {self._mask.text(str(error))}"
+            raise UpstreamError("upstream-auth", message, outcome="not-sent", retry_safe=True) from error
+
+    def _open(self) -> aiohttp.ClientSession:
+        settings = self._settings
+        timeout = aiohttp.ClientTimeout(
+            total=settings.total_timeout_seconds,
+            connect=settings.connect_timeout_seconds,
+            sock_read=settings.read_timeout_seconds,
+        )
+        connector = aiohttp.TCPConnector(
+            limit=settings.max_connections,
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+            ssl=open_context(self._api.tls),
+        )
+        auth = self._api.auth
+        digest = (
+            (aiohttp.DigestAuthMiddleware(auth.username.reveal(), auth.password.reveal(), preemptive=True),)
+            if isinstance(auth, DigestPlan)
+            else ()
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=timeout,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": ACCEPTED},
+            middlewares=digest,
+        )
+        # The library repeats a PUT or DELETE whose connection closes under it, by the letter of HTTP. These move money.
+        self._session._retry_connection = False  # noqa: SLF001 - there is no public switch
+        return self._session
+
+    def _proxy(self, url: URL) -> str | None:
+        """The proxy of the environment for a host; loopback is never proxied."""
+        key = (url.scheme, url.authority)
+        if key not in self._proxies:
+            proxies = dict(self._settings.proxies)
+            bypassed = url.host in _LOOPBACK or proxy_bypass_environment(url.authority, proxies)
+            self._proxies[key] = None if bypassed else proxies.get(url.scheme) or proxies.get("all")
+        return self._proxies[key]
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+def dict_of(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Headers for sending: of two that differ only in case, the later one."""
+    seen: dict[str, tuple[str, str]] = {}
+    for name, value in headers:
+        seen[name.lower()] = (name, value)
+    return dict(seen.values())
+
+
+def may_repeat(plan: CallPlan, request: HttpRequest) -> bool:
+    """Whether sending the request again cannot make its effect happen twice."""
+    if plan.effect == "read":
+        return True
+    key = plan.idempotency_header
+    return key is not None and any(name == key and value for name, value in request.headers)
+
+
+def _translate(
+    error: BaseException, plan: CallPlan, request: HttpRequest, answered: int | None = None
+) -> UpstreamError:
+    """The library's exception -> ours, with what is known of the effect."""
+    name = f"'{plan.api.namespace}'"
+    repeat = may_repeat(plan, request)
+    happened: Any = "done" if answered is not None and 200 <= answered < 300 else "unknown"
+    match error:
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return UpstreamError("upstream-tls", f"the TLS certificate of {name} cannot be trusted", retry_safe=True)
+        case aiohttp.ClientProxyConnectionError():
+            return UpstreamError("upstream-unreachable", f"the proxy towards {name} cannot be reached")
+        case aiohttp.ClientHttpProxyError():
+            return UpstreamError("upstream-unreachable", f"the proxy towards {name} refused the connection")
+        case aiohttp.ClientConnectorDNSError():
+            return UpstreamError("upstream-unreachable", f"the host of {name} has no address")
+        case aiohttp.ConnectionTimeoutError():
+            return UpstreamTimeout("upstream-timeout", f"{name} did not take a connection in time")
+        case aiohttp.ClientConnectorError():
+            return UpstreamError(
+                "upstream-unreachable", f"{name} cannot be reached: {error.strerror or 'no connection'}"
+            )
+        case TimeoutError():
+            what = "did not finish its answer in time" if answered is not None else "did not answer in time"
+            return UpstreamTimeout("upstream-timeout", f"{name} {what}", happened, repeat)
+        case aiohttp.ClientResponseError():
+            return UpstreamError("upstream-broken", f"{name} did not keep to HTTP", "unknown", repeat)
+        case aiohttp.ClientPayloadError():
+            return UpstreamError("upstream-broken", f"{name} broke its answer off", happened, repeat)
+        case aiohttp.InvalidURL():
+            return UpstreamError("upstream-unreachable", f"the address of {name} is not a URL", retry_safe=False)
+        case asyncio.CancelledError():
+            raise error
+    return UpstreamError("upstream-broken", f"{name} closed the connection without an answer", happened, repeat)

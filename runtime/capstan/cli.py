@@ -1,0 +1,353 @@
+"""Arguments -> one call into the public API -> text and an exit code: 0 done, 1 failed, 2 bad usage.
+
+Data goes to standard output, talk to standard error. `serve` is imported inside its command, for `validate` must answer
+without loading a server stack.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn
+from urllib.parse import urlsplit
+
+from capstan.errors import CallError, CapabilityError, LoadError, Problem
+from capstan.load import load
+from capstan.load.files import find_files
+from capstan.plan.build import build_plan
+from capstan.plan.explain import explain
+from capstan.plan.variables import read_values
+from capstan.resources import VERSION
+
+_EXAMPLES: Final = """\
+examples:
+  capstan validate capabilities/              is every file right? (works offline)
+  capstan explain capabilities/echo.yaml      what will each call do?
+  capstan serve capabilities/                 REST on 8080, MCP on 9090
+  capstan call FILE get-order order_id=o-1    one call from the shell
+"""
+_RED, _YELLOW, _BOLD, _DIM, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
+
+
+class UsageError(CapabilityError):
+    """The command line makes no sense."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The `capstan` command."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except UsageError as error:
+        print(f"capstan: {error}", file=sys.stderr)
+        return 2
+    except LoadError as error:
+        _print_problems(error.problems)
+        return 1
+    except CapabilityError as error:
+        print(f"capstan: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `capstan explain ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="capstan", description="Run capability files: REST and MCP in front of an HTTP API, from YAML.",
+        epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"capstan {VERSION}")
+    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    validate = _verb(verbs, "validate", _validate, "check files without running anything")
+    validate.add_argument("paths", nargs="+", metavar="PATH", help="capability files and folders of them")
+    validate.add_argument("--json", action="store_true", help="print the problems as JSON")
+    validate.add_argument("--together", action="store_true", help="check too that the files can be served together")
+
+    told = _verb(verbs, "explain", _explain, "show what each operation and tool of a file will do")
+    told.add_argument("file", metavar="FILE")
+    told.add_argument("--json", action="store_true", help="print the whole plan as JSON")
+
+    call = _verb(verbs, "call", _call, "call one operation or tool of a file")
+    call.add_argument("file", metavar="FILE")
+    call.add_argument("unit", metavar="NAME", help="the name of an operation or tool")
+    call.add_argument("arguments", nargs="*", metavar="KEY=VALUE", help="KEY=text, KEY:=json or KEY=@file of JSON")
+    call.add_argument("--json", action="store_true", help="print the answer as one line of JSON, an error too")
+    _connection_options(call)
+
+    serve = _verb(verbs, "serve", _serve, "serve files over REST and MCP")
+    serve.add_argument("paths", nargs="+", metavar="PATH", help="capability files and folders of them")
+    _connection_options(serve)
+    serve.add_argument("--host", help="address to listen on, in place of the files' own (default 127.0.0.1)")
+    serve.add_argument("--port-offset", type=int, default=0, metavar="N", help="added to every port")
+    serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes that share the ports")
+    serve.add_argument("--watch", action="store_true", help="reload changed files; keep the last good state")
+    serve.add_argument("--cors-origin", action="append", default=[], metavar="ORIGIN",
+                       help="let pages of this origin call (repeatable; * for any)")  # fmt: skip
+    serve.add_argument("--allow-host", action="append", default=[], metavar="NAME",
+                       help="a further name this server goes by, as a proxy in front sends it")  # fmt: skip
+    serve.add_argument("--log-format", choices=("text", "json"), default="text")
+    serve.add_argument("--quiet", action="store_true", help="log only what goes wrong")
+    return parser
+
+
+def _verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _connection_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--env-file", action="append", default=[], metavar="FILE",
+                        help="lines of KEY=value; the process environment goes first")  # fmt: skip
+    parser.add_argument("--base-uri", action="append", default=[], metavar="NAMESPACE=URL",
+                        help="call this URL in place of a consumed namespace's baseUri")  # fmt: skip
+
+
+# --- validate and explain
+
+
+def _validate(options: argparse.Namespace) -> int:
+    found, passed = find_files(options.paths)
+    problems: list[Problem] = []
+    plans = []
+    for path in found:
+        try:
+            plan, warnings = build_plan(load(path))
+        except LoadError as error:
+            problems += error.problems
+        else:
+            plans.append(plan)
+            problems += warnings
+    if options.together:
+        from capstan.plan.site import join_plans
+
+        try:
+            problems += join_plans(plans)[1]
+        except LoadError as error:
+            problems += error.problems
+    failed = any(problem.severity == "error" for problem in problems)
+    if options.json:
+        print(json.dumps([problem.as_json() for problem in problems], ensure_ascii=False, indent=2))
+        return int(failed)
+    _print_problems(problems)
+    bad = len({problem.at.file for problem in problems if problem.severity == "error"})
+    for path in passed:
+        print(f"{path} is no capability file and is passed over", file=sys.stderr)
+    print(f"{_files(len(found))}: {len(found) - bad} right, {bad} wrong", file=sys.stderr)
+    return int(failed)
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
+
+
+def _explain(options: argparse.Namespace) -> int:
+    plan, warnings = build_plan(load(options.file))
+    told = explain(plan)
+    if options.json:
+        print(json.dumps(told, ensure_ascii=False, indent=2, default=str))
+        return 0
+    _print_problems(warnings)
+    print(_bold(told["title"]))
+    for adapter in told["rest"]:
+        print(f"\nREST on port {adapter['port']}")
+        for operation in adapter["operations"]:
+            _print_unit(operation["route"], operation)
+    for adapter in told["mcp"]:
+        print(f"\nMCP on {'stdio' if adapter['port'] is None else 'port ' + str(adapter['port'])}")
+        for tool in adapter["tools"]:
+            _print_unit(tool["tool"], tool)
+    return 0
+
+
+def _print_unit(name: str, unit: Mapping[str, Any]) -> None:
+    print(f"  {_bold(name)}  {_dim(unit['effect'])}")
+    for key, item in unit["inputs"].items():
+        need = "required" if item["required"] else "optional"
+        kind = item["schema"].get("type", "any")
+        print(f"      {key}: {kind if isinstance(kind, str) else '|'.join(kind)}, {need}, from {item['in']}")
+    call = unit["call"]
+    if call is None:
+        print("      answers without a call")
+        return
+    print(f"      -> {call['method']} {call['url']}")
+    for part in ("query", "headers", "cookies"):
+        for key, value in call.get(part, {}).items():
+            print(f"         {part.rstrip('s')} {key}: {value}")
+    if "body" in call:
+        shown = {key: value for key, value in call["body"].items() if key != "kind"}
+        print(f"         body {call['body']['kind']}: {json.dumps(shown, ensure_ascii=False, default=str)}")
+    if unit["answer"] != "as it comes":
+        print(f"      <- {json.dumps(unit['answer'], ensure_ascii=False, default=str)}")
+
+
+# --- call and serve
+
+
+def _environ(options: argparse.Namespace) -> dict[str, str]:
+    environ: dict[str, str] = {}
+    for name in options.env_file:
+        try:
+            environ |= {key: str(value) for key, value in read_values(Path(name)).items()}
+        except OSError as error:
+            raise UsageError(f"--env-file {name} cannot be read: {error.strerror}") from error
+        except ValueError as error:
+            raise UsageError(f"--env-file {name} does not hold lines of KEY=value") from error
+    return {**environ, **os.environ}
+
+
+def _base_uris(options: argparse.Namespace) -> dict[str, str]:
+    found = {}
+    for text in options.base_uri:
+        namespace, equals, url = text.partition("=")
+        parts = urlsplit(url)
+        if not equals or parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+            raise UsageError(f"--base-uri takes NAMESPACE=URL, not '{text}'")
+        found[namespace] = url
+    return found
+
+
+def _call(options: argparse.Namespace) -> int:
+    from capstan.call.engine import open_engine
+    from capstan.settings import read_settings
+
+    plan, _ = build_plan(load(options.file), _environ(options), _base_uris(options))
+    units = {unit.name: unit for unit in reversed(plan.units)}
+    if options.unit not in units:
+        from capstan.load.schema import suggest
+
+        raise UsageError(f"{options.file} has no '{options.unit}'; {suggest(options.unit, units)}")
+    unit = units[options.unit]
+    arguments = _arguments(options.arguments, {item.name: item.schema for item in unit.inputs})
+    settings = read_settings(os.environ)
+
+    async def run() -> tuple[int, Any]:
+        async with open_engine(settings) as engine:
+            answer = await engine.units(plan)[id(unit)].call(arguments)
+            if answer.response is None:
+                return answer.status, answer.value if not answer.empty else dict(answer.headers)
+            body = await answer.response.read(settings.max_parsed_bytes)
+            answer.response.close()
+            return answer.status, body or {"status": answer.status, **dict(answer.headers)}
+
+    try:
+        status, value = asyncio.run(run())
+    except CallError as error:
+        from capstan.expose.problem import problem_of
+
+        print(json.dumps(problem_of(error), ensure_ascii=False, indent=None if options.json else 2),
+              file=sys.stdout if options.json else sys.stderr)  # fmt: skip
+        return 1
+    if isinstance(value, bytes):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            sys.stdout.buffer.write(value)
+            return 0
+    print(json.dumps(value, ensure_ascii=False, indent=None if options.json else 2))
+    if not options.json:
+        print(f"{status}", file=sys.stderr)
+    return 0
+
+
+def _arguments(texts: Sequence[str], schemas: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """`KEY=text`, read as the input's type; `KEY:=json`; `KEY=@file`."""
+    from capstan.errors import BindError
+    from capstan.expose.arguments import read_json, reader_of
+
+    found: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"'{text}' is not KEY=VALUE")
+        try:
+            if key.endswith(":"):
+                found[key[:-1]] = read_json(value.encode())
+            elif value.startswith("@"):
+                found[key] = read_json(Path(value[1:]).read_bytes())
+            else:
+                found[key] = reader_of(schemas.get(key, {}))(value)
+        except OSError as error:
+            raise UsageError(f"{value[1:]} cannot be read: {error.strerror}") from error
+        except (BindError, ValueError) as error:
+            raise UsageError(f"'{key}': {error}") from error
+    return found
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from capstan import log, serve
+    from capstan.settings import read_settings
+
+    if options.workers < 1:
+        raise UsageError("--workers takes a number from 1 on")
+    log.configure(options.log_format, level=log.level(quiet=options.quiet))
+    asked = serve.Options(
+        paths=tuple(options.paths),
+        host=options.host,
+        port_offset=options.port_offset,
+        base_uris=_base_uris(options),
+        environ=_environ(options),
+        workers=options.workers,
+        watch=options.watch,
+        origins=frozenset(origin.lower().rstrip("/") for origin in options.cors_origin),
+        hosts=frozenset(host.lower() for host in options.allow_host),
+    )
+    settings = read_settings(os.environ)
+    try:
+        site, warnings = serve.load_site(asked)
+    except LoadError as error:
+        _print_problems(error.problems)
+        missing = sorted(
+            {p.message.split()[3] for p in error.problems if p.message.startswith("the environment variable")}
+        )
+        if missing:
+            print(f"capstan: set {', '.join(missing)} and start again", file=sys.stderr)
+        return 1
+    _print_problems(warnings)
+
+    def ready() -> None:
+        line = f"capstan {VERSION} ready: {', '.join(serve.urls(site, asked))} ({_files(len(site.capabilities))})"
+        print(line, file=sys.stderr if site.stdio is not None else sys.stdout, flush=True)
+
+    serve.serve(site, asked, settings, ready)
+    return 0
+
+
+# --- showing
+
+
+def _print_problems(problems: Sequence[Problem]) -> None:
+    for problem in problems:
+        text = str(problem)
+        if _coloured():
+            first, _, rest = text.partition("\n")
+            colour = _RED if problem.severity == "error" else _YELLOW
+            text = f"{colour}{first}{_PLAIN}" + (f"\n{rest}" if rest else "")
+        print(text, file=sys.stderr)
+
+
+def _coloured() -> bool:
+    return sys.stderr.isatty() and "NO_COLOR" not in os.environ
+
+
+def _bold(text: str) -> str:
+    return f"{_BOLD}{text}{_PLAIN}" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text
+
+
+def _dim(text: str) -> str:
+    return f"{_DIM}{text}{_PLAIN}" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text
+
+
+def run() -> NoReturn:
+    """The console script."""
+    sys.exit(main())

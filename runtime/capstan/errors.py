@@ -1,0 +1,147 @@
+"""What can go wrong, said once. Imports nothing of ours.
+
+    CapabilityError          catch this to catch everything raised on purpose
+    ├── LoadError            .problems: every Problem(code, message, at, hint), in file order
+    └── CallError            one call failed; .code, .outcome and .retry_safe say what that means
+        ├── BindError        the arguments do not fit                REST 4xx      MCP is_error
+        ├── UpstreamError    the consumed API let us down            REST 502      MCP is_error
+        │   ├── UpstreamTimeout                                      REST 504
+        │   └── UpstreamRefused  keeps .status and .body
+        └── ShapeError       the answer is not what was declared     REST 502      MCP is_error
+
+Codes are stable and listed in docs/errors.md; wording may improve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Outcome = Literal["not-sent", "refused", "done", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a capability file. Lines and columns count from 1."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+    pointer: str = ""
+    source: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with one file, at one place."""
+
+    code: str
+    message: str
+    at: Location
+    hint: str = ""
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        mark = "" if self.severity == "error" else "warning: "
+        lines = [f"{self.at}: {mark}{self.message} [{self.code}]"]
+        if self.at.pointer:
+            lines.append(f"  at {self.at.pointer}")
+        if self.at.source:
+            number = str(self.at.line)
+            source, column = _window(self.at.source, self.at.column)
+            lines.append(f"  {number} | {source}")
+            lines.append(f"  {' ' * len(number)} | {' ' * (column - 1)}^")
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
+        return "\n".join(lines)
+
+    def as_json(self) -> dict[str, Any]:
+        """The stable form that `validate --json` prints."""
+        return {
+            "severity": self.severity,
+            "code": self.code,
+            "message": self.message,
+            "file": self.at.file,
+            "line": self.at.line,
+            "column": self.at.column,
+            "pointer": self.at.pointer,
+            "hint": self.hint or None,
+        }
+
+
+_WINDOW = 120
+
+
+def _window(source: str, column: int) -> tuple[str, int]:
+    """A stretch of a line that holds the column, printable: a 10 MB line must not fill the terminal."""
+    start = max(0, column - _WINDOW // 2) if len(source) > _WINDOW else 0
+    piece = source[start : start + _WINDOW]
+    return "".join(c if c.isprintable() else " " for c in piece), column - start
+
+
+class CapabilityError(Exception):
+    """Base of everything raised on purpose."""
+
+
+class LoadError(CapabilityError):
+    """One or more files cannot be served. `.problems` holds every reason, in file order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+@dataclass(eq=False)
+class CallError(CapabilityError):
+    """A call did not work.
+
+    `outcome` is what is known of the upstream: `not-sent` (nothing reached it), `refused` (it said no),
+    `done` (it happened; only the answer is unusable) or `unknown` (it may have happened).
+    """
+
+    code: str
+    message: str
+    outcome: Outcome = "not-sent"
+    retry_safe: bool = True
+    hint: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__init__(self.message)
+
+
+@dataclass(eq=False)
+class BindError(CallError):
+    """The caller's arguments do not fit. `.argument` names the one at fault, when one is."""
+
+    argument: str = ""
+    status: int = 400
+
+
+@dataclass(eq=False)
+class UpstreamError(CallError):
+    """The consumed API could not be reached or did not keep to HTTP."""
+
+
+@dataclass(eq=False)
+class UpstreamTimeout(UpstreamError):
+    """The consumed API took too long."""
+
+
+@dataclass(eq=False)
+class UpstreamRefused(UpstreamError):
+    """The consumed API answered with an error of its own."""
+
+    status: int = 502
+    body: bytes = b""
+    media_type: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(eq=False)
+class ShapeError(CallError):
+    """The consumed API answered, but not with what the file declares."""

@@ -1,0 +1,254 @@
+"""An HTTP request -> the arguments of a unit. Which inputs come from where, and of which type, is known beforehand."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from capstan.errors import BindError
+from capstan.load.schema import suggest
+from capstan.plan.body import FORM, JsonPlan, TextPlan, WholeFormPlan
+from capstan.plan.types import Input, UnitPlan
+
+Headers = Iterable[tuple[bytes, bytes]]
+_MAX_QUERY_FIELDS: Final = 1000
+_NOTHING: Final = frozenset({b"", b"{}", b"null"})
+
+
+class ArgumentReader:
+    """Reads one unit's arguments."""
+
+    def __init__(self, unit: UnitPlan, path_inputs: tuple[str, ...]) -> None:
+        inputs = {item.name: item for item in unit.inputs}
+        self._path = [(name, _reader(inputs[name])) for name in path_inputs]
+        self._query = {i.name: (_reader(i), _takes(i, "array")) for i in unit.inputs if i.where == "query"}
+        self._headers = {i.name.lower().encode("latin-1", "replace"): (i.name, _reader(i))
+                         for i in unit.inputs if i.where == "header"}  # fmt: skip
+        self._cookies = {i.name: _reader(i) for i in unit.inputs if i.where == "cookie"}
+        self._whole = next((i.name for i in unit.inputs if i.whole_body), None)
+        self._fields = frozenset(i.name for i in unit.inputs if i.where == "body" and not i.whole_body)
+        body = unit.call.request.body if unit.call is not None else None
+        self._text_body = isinstance(body, TextPlan)
+        self._form_body = isinstance(body, WholeFormPlan)
+        self.takes_body = self._whole is not None or bool(self._fields)
+
+    def read(self, path: list[str], query: bytes, headers: Headers, body: bytes | None) -> dict[str, Any]:
+        """The arguments as the caller gave them; the guard checks them next.
+
+        Raises:
+            BindError: one cannot be read as its type, or is not known.
+        """
+        arguments: dict[str, Any] = {}
+        for (name, read), text in zip(self._path, path, strict=True):
+            arguments[name] = _read(read, name, text)
+        if query:
+            self._read_query(query, arguments)
+        media_type = b""
+        for key, value in headers:
+            if key == b"content-type":
+                media_type = value
+            if key in self._headers:
+                name, read = self._headers[key]
+                arguments[name] = _read(read, name, _header_text(value, name))
+            elif key == b"cookie" and self._cookies:
+                self._read_cookies(value, arguments)
+        if self.takes_body:
+            if body:
+                self._read_body(body, media_type.decode("latin-1"), arguments)
+        elif body and body.strip() not in _NOTHING:
+            raise BindError("unexpected-body", "this operation takes no request body")
+        return arguments
+
+    def _read_query(self, query: bytes, arguments: dict[str, Any]) -> None:
+        try:
+            pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict",
+                              max_num_fields=_MAX_QUERY_FIELDS)  # fmt: skip
+        except ValueError as error:
+            raise BindError("bad-query", "the query string is not valid UTF-8 or has too many fields") from error
+        for name, text in pairs:
+            if name not in self._query:
+                raise BindError("unknown-argument", f"there is no argument '{name}' in the query",
+                                hint=suggest(name, self._query), argument=name)  # fmt: skip
+            read, many = self._query[name]
+            if many:
+                arguments.setdefault(name, []).extend(_read(read, name, text))
+            elif name in arguments:
+                raise BindError("bad-argument", f"'{name}' is given twice", argument=name)
+            else:
+                arguments[name] = _read(read, name, text)
+
+    def _read_cookies(self, value: bytes, arguments: dict[str, Any]) -> None:
+        try:
+            cookies = SimpleCookie(value.decode("latin-1"))
+        except CookieError as error:
+            raise BindError("bad-argument", "the Cookie header cannot be read") from error
+        for name, read in self._cookies.items():
+            if name in cookies:
+                arguments[name] = _read(read, name, cookies[name].value)
+
+    def _read_body(self, body: bytes, media_type: str, arguments: dict[str, Any]) -> None:
+        essence = media_type.partition(";")[0].strip().lower()
+        is_json = essence in ("", "application/json") or essence.endswith("+json")
+        if self._text_body and self._whole is not None and not (is_json and essence):
+            arguments[self._whole] = _utf8(body)
+            return
+        if self._form_body and self._whole is not None and essence == FORM:
+            arguments[self._whole] = _utf8(body)
+            return
+        if not is_json:
+            raise BindError("unsupported-media-type", f"the body is '{essence}', not JSON",
+                            hint="send it with Content-Type: application/json", status=415)  # fmt: skip
+        value = read_json(body)
+        if self._whole is not None:
+            arguments[self._whole] = value
+            return
+        if not isinstance(value, dict):
+            raise BindError("bad-argument", "the body must be a JSON object")
+        for name in value:
+            if name not in self._fields:
+                raise BindError("unknown-argument", f"there is no argument '{name}' in the body",
+                                hint=suggest(name, self._fields), argument=name)  # fmt: skip
+        arguments.update(value)
+
+
+def media_types(unit: UnitPlan) -> tuple[str, ...]:
+    """What a request body may be, for the documentation."""
+    body = unit.call.request.body if unit.call is not None else None
+    match body:
+        case TextPlan() if any(i.whole_body for i in unit.inputs):
+            return (body.media_type.partition(";")[0],)
+        case WholeFormPlan():
+            return (FORM, "application/json")
+        case JsonPlan():
+            return (body.media_type.partition(";")[0],)
+    return ("application/json",)
+
+
+def read_json(body: bytes) -> Any:
+    """Strict JSON: no duplicate members (two readers would see two documents), no NaN.
+
+    Raises:
+        BindError: with the position of the fault.
+    """
+    text = _utf8(body)
+    try:
+        return json.loads(text, object_pairs_hook=_members, parse_constant=_no_constant, parse_float=_float)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise BindError("bad-json", f"the body is not JSON: {error.msg} at {where}") from error
+    except RecursionError as error:
+        raise BindError("bad-json", "the body is nested too deeply") from error
+    except ValueError as error:
+        raise BindError("bad-json", f"the body is not JSON: {error}") from error
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the member '{twice}' stands twice in one object")
+    return members
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"the number {text[:20]} is too large")
+    return number
+
+
+def _utf8(body: bytes) -> str:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BindError("bad-json", f"the body is not UTF-8 at byte {error.start}") from error
+
+
+def _header_text(value: bytes, name: str) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BindError("bad-argument", f"the header '{name}' is not UTF-8", argument=name) from error
+
+
+# --- text -> a value of the declared type
+
+
+def _takes(item: Input, kind: str) -> bool:
+    declared = item.schema.get("type")
+    return declared == kind or (isinstance(declared, list) and kind in declared)
+
+
+def _reader(item: Input) -> Callable[[str], Any]:
+    return reader_of(item.schema)
+
+
+def reader_of(schema: Mapping[str, Any]) -> Callable[[str], Any]:
+    """The function that reads text as the type a schema declares; it raises ValueError."""
+    declared = schema.get("type", "string")
+    kinds = declared if isinstance(declared, list) else [declared]
+    kind = next((k for k in kinds if k != "null"), "string")
+    if "string" in kinds:
+        return str
+    if kind == "array":
+        item = reader_of(schema.get("items", {}))
+        return lambda text: [item(text)]
+    return _READERS[kind]
+
+
+def _integer(text: str) -> int:
+    if not text.lstrip("+-").isdecimal() or len(text) > 400:
+        raise ValueError("an integer")
+    return int(text)
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text) if len(text) <= 400 else _float(text)
+    except ValueError:
+        pass
+    try:
+        value = _float(text)
+    except ValueError:
+        raise ValueError("a number") from None
+    if math.isnan(value):
+        raise ValueError("a number")
+    return value
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError("true or false")
+    return text.lower() == "true"
+
+
+def _object(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if isinstance(value, dict):
+        return value
+    raise ValueError("a JSON object")
+
+
+_READERS: Final[Mapping[str, Callable[[str], Any]]] = {
+    "string": str, "integer": _integer, "number": _number, "boolean": _boolean, "object": _object, "null": str,
+}  # fmt: skip
+
+
+def _read(read: Callable[[str], Any], name: str, text: str) -> Any:
+    try:
+        return read(text)
+    except ValueError as error:
+        shown = text if len(text) <= 60 else text[:56] + " ..."
+        raise BindError("bad-argument", f"'{name}': '{shown}' is not {error}", argument=name) from error

@@ -1,0 +1,243 @@
+"""Plan -> MCP, through the SDK's low-level server: tools from units, results from answers."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel.server import Server
+from mcp.server.stdio import stdio_server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.shared.exceptions import MCPError
+
+from capstan.call.engine import Answer, LiveUnit
+from capstan.errors import CallError
+from capstan.expose.calllog import log_call, log_fault
+from capstan.expose.problem import internal_problem, problem_of, status_of
+from capstan.plan.site import ToolSet
+from capstan.plan.types import ToolPlan, UnitPlan
+from capstan.resources import VERSION
+from capstan.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_Context = ServerRequestContext[Any, Any]
+
+
+class Tools:
+    """The tools of one endpoint. Replaced as a whole on a reload; sessions and connections stay."""
+
+    def __init__(self, tool_set: ToolSet, live: Mapping[int, LiveUnit], page_size: int) -> None:
+        self.title = tool_set.title
+        self.instructions = tool_set.instructions
+        self.units = {tool.name: live[id(tool.unit)] for tool in tool_set.tools}
+        self.listed = [_tool(tool) for tool in tool_set.tools]
+        self.page_size = page_size
+
+    def page(self, cursor: str | None) -> types.ListToolsResult:
+        start = 0
+        if cursor is not None:
+            if not cursor.isdecimal() or not 0 < int(cursor) < len(self.listed):
+                raise MCPError(types.INVALID_PARAMS, f"'{cursor[:40]}' is no cursor of this list")
+            start = int(cursor)
+        end = start + self.page_size
+        return types.ListToolsResult(
+            tools=self.listed[start:end], next_cursor=str(end) if end < len(self.listed) else None
+        )
+
+
+class McpApp:
+    """One MCP endpoint as an ASGI application, started when it is first asked."""
+
+    def __init__(self, tools: Tools, settings: Settings, *, stateless: bool) -> None:
+        self.tools = tools
+        self._settings = settings
+        self._stateless = stateless
+        self.server: Server[Any] = Server(
+            "capstan",
+            version=VERSION,
+            title=tools.title,
+            instructions=tools.instructions or None,
+            get_tool_input_schema=self._input_schema,
+            on_list_tools=self._list,
+            on_call_tool=self._call,
+        )
+        self._manager: StreamableHTTPSessionManager | None = None
+        self._runner: asyncio.Task[None] | None = None
+        self._stop = asyncio.Event()
+        self._started = asyncio.Event()
+
+    def _input_schema(self, name: str) -> Mapping[str, Any] | None:
+        unit = self.tools.units.get(name)
+        return unit.unit.input_schema if unit is not None else None
+
+    async def _list(self, _: _Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        return self.tools.page(params.cursor if params is not None else None)
+
+    async def _call(self, _: _Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        live = self.tools.units.get(params.name)
+        if live is None:
+            raise MCPError(types.INVALID_PARAMS, f"there is no tool '{params.name[:100]}'")
+        started = time.perf_counter()
+        error: CallError | None = None
+        status = 500
+        try:
+            answer = await live.call(params.arguments or {})
+            result = await _result(answer, live.unit, self._settings.max_parsed_bytes)
+            status = answer.status
+        except CallError as caught:
+            error, status = caught, status_of(caught)
+            result = _failure(problem_of(caught), live.unit)
+        except Exception as fault:  # noqa: BLE001 - the outermost edge
+            log_fault("mcp", live.unit, fault)
+            result = _failure(internal_problem(), live.unit)
+        finally:
+            log_call("mcp", live.unit, status, started, error)
+        return result
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self._runner is None:
+            self._runner = asyncio.create_task(self._run())
+        await self._started.wait()
+        assert self._manager is not None
+        await self._manager.handle_request(scope, receive, send)
+
+    async def _run(self) -> None:
+        self._manager = StreamableHTTPSessionManager(
+            self.server,
+            json_response=True,
+            stateless=self._stateless,
+            max_request_body_size=max(self._settings.max_request_bytes, 1),
+        )
+        async with self._manager.run():
+            self._started.set()
+            await self._stop.wait()
+
+    async def close(self) -> None:
+        """End every session."""
+        self._stop.set()
+        if self._runner is not None:
+            with suppress(asyncio.CancelledError):
+                await self._runner
+
+    async def run_stdio(self) -> None:
+        """Speak MCP on standard input and output until the input ends."""
+        async with stdio_server() as (read, write):
+            await self.server.run(read, write, self.server.create_initialization_options())
+
+
+# --- tools
+
+
+def _tool(tool: ToolPlan) -> types.Tool:
+    unit, hints = tool.unit, tool.hints
+    reads = unit.effect == "read"
+    annotations = types.ToolAnnotations(
+        title=hints.title if hints else None,
+        read_only_hint=hints.read_only if hints else reads,
+        destructive_hint=hints.destructive if hints else None if reads else unit.effect in ("money", "irreversible"),
+        idempotent_hint=hints.idempotent if hints else None,
+        open_world_hint=hints.open_world if hints else None,
+    )
+    return types.Tool(
+        name=tool.name,
+        title=unit.title,
+        description=unit.description,
+        input_schema=dict(unit.input_schema),
+        output_schema=_output_schema(unit),
+        annotations=annotations,
+    )
+
+
+def _output_schema(unit: UnitPlan) -> dict[str, Any] | None:
+    """The declared output schema; what is not an object is wrapped, for older clients take only objects."""
+    schema = unit.output_schema
+    if schema is None:
+        return None
+    if schema.get("type") == "object":
+        return dict(schema)
+    return {"type": "object", "properties": {"result": dict(schema)}, "required": ["result"]}
+
+
+# --- results
+
+_TEXTUAL: Final = ("text/", "application/xml", "application/yaml", "application/x-ndjson", "application/javascript")
+
+
+async def _result(answer: Answer, unit: UnitPlan, limit: int) -> types.CallToolResult:
+    if answer.response is None:
+        if answer.empty:
+            return _of_nothing(answer)
+        return _of_value(answer.value, json.dumps(answer.value, ensure_ascii=False), unit)
+    try:
+        body = await answer.response.read(limit)
+    finally:
+        answer.response.close()
+    if not body:
+        return _of_nothing(answer)
+    media_type = answer.response.media_type.partition(";")[0].strip().lower()
+    is_json = media_type in ("", "application/json") or media_type.endswith("+json")
+    if is_json or media_type.startswith(_TEXTUAL) or media_type.endswith("+xml"):
+        return _of_text(body, unit, is_json=is_json)
+    return _of_bytes(body, media_type, unit)
+
+
+def _of_nothing(answer: Answer) -> types.CallToolResult:
+    """An empty success still has to tell an agent how to go on."""
+    told: dict[str, Any] = {"status": answer.status}
+    told |= {name.lower(): value for name, value in answer.headers}
+    return _structured(told, json.dumps(told, ensure_ascii=False))
+
+
+def _of_text(body: bytes, unit: UnitPlan, *, is_json: bool) -> types.CallToolResult:
+    text = body.decode("utf-8", "replace")
+    if is_json:
+        with suppress(ValueError, RecursionError):
+            return _of_value(json.loads(body, parse_constant=_no_constant), text, unit)
+    return types.CallToolResult(content=[types.TextContent(text=text)])
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _of_value(value: Any, text: str, unit: UnitPlan) -> types.CallToolResult:
+    if isinstance(value, dict):
+        return _structured(value, text)
+    if value is None and unit.output_schema is not None and unit.output_schema.get("type") == "object":
+        return _structured({}, "null")
+    return _structured({"result": value}, value if isinstance(value, str) else text)
+
+
+def _structured(value: dict[str, Any], text: str) -> types.CallToolResult:
+    return types.CallToolResult(content=[types.TextContent(text=text)], structured_content=value)
+
+
+def _of_bytes(body: bytes, media_type: str, unit: UnitPlan) -> types.CallToolResult:
+    """What is no text comes as what it is: an image, a sound, or an embedded resource."""
+    data = base64.b64encode(body).decode()
+    block: types.ContentBlock
+    if media_type.startswith("image/"):
+        block = types.ImageContent(data=data, mime_type=media_type)
+    elif media_type.startswith("audio/"):
+        block = types.AudioContent(data=data, mime_type=media_type)
+    else:
+        contents = types.BlobResourceContents(uri=f"capstan://answer/{unit.name}", blob=data, mime_type=media_type)
+        block = types.EmbeddedResource(resource=contents)
+    told = types.TextContent(text=f"{media_type}, {len(body):,} bytes")
+    return types.CallToolResult(content=[told, block])
+
+
+def _failure(problem: dict[str, Any], unit: UnitPlan) -> types.CallToolResult:
+    text = types.TextContent(text=json.dumps(problem, ensure_ascii=False))
+    # With a declared output schema, some clients hold an error's structured content against it.
+    structured = problem if unit.output_schema is None else None
+    return types.CallToolResult(content=[text], structured_content=structured, is_error=True)

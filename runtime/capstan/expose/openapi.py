@@ -1,0 +1,138 @@
+"""Plan -> OpenAPI 3.1, of all REST operations of one port."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from capstan.expose.arguments import media_types
+from capstan.plan.types import Input, RestOperationPlan, UnitPlan
+from capstan.plan.values import ABSENT
+
+_PROBLEM: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "RFC 9457 problem details.",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string", "description": "Stable; safe to test for."},
+        "detail": {"type": "string"},
+        "outcome": {
+            "enum": ["not-sent", "refused", "done", "unknown"],
+            "description": "Of the upstream: nothing reached it, it said no, it happened, or nobody knows.",
+        },
+        "retry_safe": {"type": "boolean", "description": "Whether sending the same call again cannot do it twice."},
+        "argument": {"type": "string"},
+        "hint": {"type": "string"},
+        "upstream": {"type": "object", "properties": {"status": {"type": "integer"}, "body": True}},
+    },
+    "required": ["type", "title", "status", "code", "detail", "outcome", "retry_safe"],
+}
+# Headers that OpenAPI describes elsewhere: a parameter of such a name is to be ignored.
+_DESCRIBED_ELSEWHERE: Final = frozenset({"accept", "content-type", "authorization"})
+
+
+def openapi_document(title: str, description: str, operations: Iterable[RestOperationPlan]) -> dict[str, Any]:
+    """The document that `/openapi.json` serves."""
+    paths: dict[str, dict[str, Any]] = {}
+    shapes: dict[tuple[str, ...], str] = {}  # paths that differ only in the names of their variables are one
+    ids: dict[str, int] = {}
+    for operation in operations:
+        # The author's names stay, but where two operations of a path differ in them, the first one's count.
+        path = shapes.setdefault(tuple(segment.key for segment in operation.segments), _path(operation))
+        names = dict(zip(_variables(_path(operation)), _variables(path), strict=True))
+        item = paths.setdefault(path, {})
+        item[operation.method.lower()] = _operation(operation, names, ids)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": "1.0.0", **({"description": description} if description else {})},
+        "paths": paths,
+        "components": {"schemas": {"Problem": _PROBLEM}},
+    }
+
+
+def _path(operation: RestOperationPlan) -> str:
+    return operation.path.replace("{{", "{").replace("}}", "}")
+
+
+def _variables(path: str) -> list[str]:
+    return re.findall(r"\{([^{}]+)\}", path)
+
+
+def _operation(operation: RestOperationPlan, names: dict[str, str], ids: dict[str, int]) -> dict[str, Any]:
+    unit = operation.unit
+    count = ids[unit.name] = ids.get(unit.name, 0) + 1
+    described: dict[str, Any] = {"operationId": unit.name if count == 1 else f"{unit.name}-{count}"}
+    if unit.title:
+        described["summary"] = unit.title
+    if unit.description:
+        described["description"] = unit.description
+    if operation.tags:
+        described["tags"] = list(operation.tags)
+    by_input = dict(zip((n for s in operation.segments for n in s.inputs), _variables(_path(operation)), strict=True))
+    parameters = [
+        _parameter(item, names.get(by_input.get(item.name, ""), item.name))
+        for item in unit.inputs
+        if item.where != "body" and not (item.where == "header" and item.name.lower() in _DESCRIBED_ELSEWHERE)
+    ]
+    if parameters:
+        described["parameters"] = parameters
+    if (body := _request_body(unit)) is not None:
+        described["requestBody"] = body
+    described["responses"] = {
+        "200": _success(unit),
+        "default": {
+            "description": "The call did not work.",
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        },
+    }
+    described["x-effect"] = unit.effect
+    return described
+
+
+def _success(unit: UnitPlan) -> dict[str, Any]:
+    if unit.output_schema is not None:
+        return {"description": "Done.", "content": {"application/json": {"schema": dict(unit.output_schema)}}}
+    description = "The consumed API's own answer: its status (200, 201, 202, 204), media type and body."
+    return {"description": description, "content": {"*/*": {"schema": {}}}}
+
+
+def _schema(item: Input) -> dict[str, Any]:
+    schema = {key: value for key, value in item.schema.items() if key != "description"}
+    return schema if item.default is ABSENT else {**schema, "default": item.default}
+
+
+def _parameter(item: Input, name: str) -> dict[str, Any]:
+    parameter: dict[str, Any] = {"name": name, "in": item.where, "schema": _schema(item)}
+    if description := item.schema.get("description"):
+        parameter["description"] = description
+    if item.required or item.where == "path":
+        parameter["required"] = True
+    return parameter
+
+
+def _request_body(unit: UnitPlan) -> dict[str, Any] | None:
+    whole = next((item for item in unit.inputs if item.whole_body), None)
+    fields = [item for item in unit.inputs if item.where == "body" and not item.whole_body]
+    if whole is not None:
+        content = {media_type: {"schema": _schema(whole)} for media_type in media_types(unit)}
+        body: dict[str, Any] = {"content": content, "required": whole.required}
+        if description := whole.schema.get("description"):
+            body["description"] = description
+        return body
+    if not fields:
+        return None
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {item.name: {**_schema(item), **_description(item)} for item in fields},
+        "additionalProperties": False,
+    }
+    if required := [item.name for item in fields if item.required]:
+        schema["required"] = required
+    return {"content": {"application/json": {"schema": schema}}, "required": bool(required)}
+
+
+def _description(item: Input) -> dict[str, Any]:
+    return {"description": item.schema["description"]} if "description" in item.schema else {}

@@ -1,0 +1,229 @@
+"""Plan -> REST, as a plain ASGI application: routes to units, requests to arguments, answers to responses."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+from capstan.call.engine import Answer, LiveUnit
+from capstan.errors import BindError, CallError, UpstreamError, UpstreamRefused
+from capstan.expose.arguments import ArgumentReader
+from capstan.expose.calllog import log_call, log_fault
+from capstan.expose.problem import PROBLEM_TYPE, internal_problem, problem_of, status_of
+from capstan.expose.router import Router
+from capstan.plan.body import to_json
+from capstan.plan.types import RestOperationPlan
+from capstan.settings import Settings
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+RawHeaders = list[tuple[bytes, bytes]]
+Page = Callable[[], tuple[bytes, bytes]]  # media type and content, made when first asked for
+
+_BUFFERED_BYTES: Final = 64 * 1024  # a longer answer is streamed
+_WITHOUT_CONTENT: Final = frozenset({204, 205, 304})
+_JSON: Final = b"application/json"
+# An upstream's page must not run as ours: a browser shows it without scripts, forms or our origin.
+_SANDBOX: Final = (b"content-security-policy", b"sandbox")
+_NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
+
+
+class RestUnit:
+    """One operation behind one route."""
+
+    __slots__ = ("live", "plan", "reader")
+
+    def __init__(self, plan: RestOperationPlan, live: LiveUnit) -> None:
+        self.plan = plan
+        self.live = live
+        self.reader = ArgumentReader(plan.unit, tuple(name for s in plan.segments for name in s.inputs))
+
+
+class RestApp:
+    """The routes of one port."""
+
+    def __init__(self, units: list[RestUnit], settings: Settings, pages: Mapping[str, Page]) -> None:
+        self._router: Router[RestUnit] = Router()
+        self._settings = settings
+        self._pages = pages  # a declared route of the same path goes first
+        for unit in units:
+            self._router.add(unit.plan.method, unit.plan.segments, unit)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method: str = scope["method"]
+        segments = _segments(scope)
+        found, values = self._router.find(segments) if segments is not None else ({}, [])
+        unit = found.get(method) or (found.get("GET") if method == "HEAD" else None)
+        if unit is not None:
+            await self._serve(unit, values, scope, receive, send, head=method == "HEAD")
+            return
+        page = self._pages.get(scope["path"])
+        if found or page is not None:
+            allowed = set(found) | ({"GET"} if page is not None else set())
+            if page is not None and method in ("GET", "HEAD"):
+                media_type, content = page()
+                await _respond(send, 200, [(b"content-type", media_type), _NOSNIFF], content, head=method == "HEAD")
+                return
+            await self._not_by_this_method(method, allowed, send)
+            return
+        await _problem(send, 404, {
+            "type": "urn:capstan:error:no-route", "title": "Not Found", "status": 404, "code": "no-route",
+            "detail": "there is no route of this path", "outcome": "not-sent", "retry_safe": True,
+            "hint": "the routes are listed at /docs and /openapi.json",
+        }, head=method == "HEAD")  # fmt: skip
+
+    async def _not_by_this_method(self, method: str, allowed: set[str], send: Send) -> None:
+        if "GET" in allowed:
+            allowed.add("HEAD")
+        allowed.add("OPTIONS")
+        allow = (b"allow", ", ".join(sorted(allowed)).encode())
+        if method == "OPTIONS":
+            await _respond(send, 204, [allow], b"")
+            return
+        await _problem(send, 405, {
+            "type": "urn:capstan:error:wrong-method", "title": "Method Not Allowed", "status": 405,
+            "code": "wrong-method", "detail": f"this route does not take {method}", "outcome": "not-sent",
+            "retry_safe": True, "hint": f"it takes {', '.join(sorted(allowed))}",
+        }, [allow])  # fmt: skip
+
+    async def _serve(
+        self, unit: RestUnit, values: list[str], scope: Scope, receive: Receive, send: Send, *, head: bool
+    ) -> None:
+        started = time.perf_counter()
+        error: CallError | None = None
+        status = 500
+        try:
+            body = await _read_body(scope, receive, self._settings.max_request_bytes)
+            arguments = unit.reader.read(values, scope["query_string"], scope["headers"], body)
+            answer = await unit.live.call(arguments)
+            status = answer.status
+            await self._send(answer, send, head=head)
+        except CallError as caught:
+            error = caught
+            if isinstance(caught, _BrokenOff):
+                error = caught.cause
+            else:
+                status = status_of(caught)
+                headers = _raw(caught.headers) if isinstance(caught, UpstreamRefused) else []
+                await _problem(send, status, problem_of(caught), headers, head=head)
+        except Exception as fault:  # noqa: BLE001 - the outermost edge
+            log_fault("rest", unit.plan.unit, fault)
+            await _problem(send, 500, internal_problem(), head=head)
+        finally:
+            log_call("rest", unit.plan.unit, status, started, error)
+
+    async def _send(self, answer: Answer, send: Send, *, head: bool) -> None:
+        headers = _raw(answer.headers)
+        if answer.response is None:
+            if answer.empty or answer.status in _WITHOUT_CONTENT:
+                await _respond(send, answer.status, headers, b"")
+            else:
+                headers.append((b"content-type", _JSON))
+                await _respond(send, answer.status, headers, to_json(answer.value), head=head)
+            return
+        response = answer.response
+        try:
+            pieces = response.pieces(self._settings.max_streamed_bytes)
+            taken = bytearray()
+            complete = True
+            async for piece in pieces:
+                taken += piece
+                if len(taken) > _BUFFERED_BYTES:
+                    complete = False
+                    break
+            media_type = response.media_type.encode("latin-1", "replace")
+            if media_type:
+                headers += [(b"content-type", media_type), _NOSNIFF]
+                if b"html" in media_type or b"xml" in media_type or b"svg" in media_type:
+                    headers.append(_SANDBOX)
+            if complete or head:
+                await _respond(send, answer.status, headers, bytes(taken), head=head)
+                return
+            await _stream(send, answer.status, headers, response.content_length, bytes(taken), pieces)
+        finally:
+            response.close()
+
+
+class _BrokenOff(UpstreamError):
+    """The upstream failed after we had begun to answer: the status is out, only the connection can tell."""
+
+    cause: UpstreamError
+
+
+async def _stream(send: Send, status: int, headers: RawHeaders, length: int | None, first: bytes, pieces: Any) -> None:
+    if length is not None:
+        headers.append((b"content-length", str(length).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": first, "more_body": True})
+    try:
+        async for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except UpstreamError as error:
+        # Leaving the response incomplete makes the server cut the connection, which is the truth.
+        broken = _BrokenOff(error.code, error.message, error.outcome, error.retry_safe)
+        broken.cause = error
+        raise broken from error
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _segments(scope: Scope) -> list[str] | None:
+    """The path, split before it is decoded: an encoded slash stays inside its segment."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    raw = raw.partition(b"?")[0]
+    try:
+        if b"%" not in raw:
+            return raw[1:].decode().split("/") if len(raw) > 1 else []
+        return [unquote_to_bytes(part).decode() for part in raw[1:].split(b"/")] if len(raw) > 1 else []
+    except UnicodeDecodeError:
+        return None
+
+
+async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes | None:
+    announced = False
+    for key, value in scope["headers"]:
+        if key == b"content-length":
+            announced = value != b"0"
+            if value.isdigit() and int(value) > limit:
+                raise _too_large(limit)
+        elif key == b"transfer-encoding":
+            announced = True
+    if not announced:
+        return None
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BindError("client-gone", "the caller closed the connection before its request was complete")
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit)
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _too_large(limit: int) -> BindError:
+    return BindError("request-too-large", f"the request body is larger than {limit:,} bytes", status=413)
+
+
+def _raw(headers: tuple[tuple[str, str], ...]) -> RawHeaders:
+    return [(name.lower().encode("latin-1", "replace"), value.encode("utf-8", "replace")) for name, value in headers]
+
+
+async def _respond(send: Send, status: int, headers: RawHeaders, body: bytes, *, head: bool = False) -> None:
+    if status not in _WITHOUT_CONTENT:
+        headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    empty = head or status in _WITHOUT_CONTENT
+    await send({"type": "http.response.body", "body": b"" if empty else body})
+
+
+async def _problem(
+    send: Send, status: int, problem: dict[str, Any], headers: RawHeaders | None = None, *, head: bool = False
+) -> None:
+    body = json.dumps(problem, ensure_ascii=False, indent=2).encode("utf-8", "replace") + b"\n"
+    kept = [*(headers or []), (b"content-type", PROBLEM_TYPE.encode()), _NOSNIFF]
+    await _respond(send, status, kept, body, head=head)

@@ -1,0 +1,39 @@
+"""Arguments of a command -> the capability files they mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from capstan.errors import LoadError, Location, Problem
+
+# A folder of capabilities often holds other YAML; the root key tells, even in a file that is not quite YAML.
+_ROOT_KEY = re.compile(rb"""^\s*\{?\s*["']?(naftiko|ikanos)["']?\s*:""", re.MULTILINE)
+
+
+def find_files(paths: Iterable[str]) -> tuple[list[Path], list[Path]]:
+    """The capability files, and the YAML files in folders that were passed over because they are none.
+
+    Raises:
+        LoadError: a path does not exist, or a folder holds no capability.
+    """
+    found: dict[Path, None] = {}
+    passed: list[Path] = []
+    problems: list[Problem] = []
+    for text in paths:
+        path = Path(text)
+        if not path.exists():
+            problems.append(Problem("no-such-file", "there is no such file or folder", Location(text)))
+        elif path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
+            kept = [p for p in inside if _ROOT_KEY.search(p.read_bytes())]
+            passed += [p for p in inside if p not in set(kept)]
+            found |= dict.fromkeys(kept)
+            if not kept:
+                problems.append(Problem("no-capability", "no capability file in this folder", Location(text)))
+        else:
+            found[path] = None
+    if problems:
+        raise LoadError(problems)
+    return list(found), passed

@@ -1,0 +1,139 @@
+"""JSON Schema, in both its uses: is this file a capability, do these arguments fit.
+
+`jsonschema-rs` answers yes or no in microseconds; only for a no does `jsonschema`, about a hundred times slower, say
+why. A checker is compiled once, where its schema is known.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema_rs
+
+from capstan.errors import Problem
+from capstan.load.document import Document, Json, Pointer
+from capstan.resources import bundled
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One way in which a value does not fit its schema. `at_key` when the fault is the last key itself."""
+
+    pointer: Pointer
+    code: str
+    message: str
+    hint: str = ""
+    at_key: bool = False
+
+
+class Checker:
+    """A compiled schema."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        """Raises ValueError when the schema itself is wrong, a bad `pattern` for one."""
+        self.schema = schema
+        self._fast = jsonschema_rs.Draft202012Validator(dict(schema))
+
+    def accepts(self, value: Json) -> bool:
+        return self._fast.is_valid(value)
+
+    def violations(self, value: Json) -> list[Violation]:
+        """Every reason why `value` does not fit, in document order; empty when it fits."""
+        if self._fast.is_valid(value):
+            return []
+        found = [violation for error in self._slow.iter_errors(value) for violation in _explain(error)]
+        if not found:  # the two libraries disagree; the strict one wins, in its own words
+            found = [Violation(tuple(e.instance_path), "invalid", e.message) for e in self._fast.iter_errors(value)]
+        return found
+
+    @functools.cached_property
+    def _slow(self) -> Any:
+        from jsonschema import Draft202012Validator  # noqa: PLC0415 - wanted only when something is wrong
+
+        return Draft202012Validator(self.schema)
+
+
+def _explain(error: Any) -> Iterator[Violation]:
+    path: Pointer = tuple(error.absolute_path)
+    value, rule, keyword = error.instance, error.validator_value, error.validator
+    match keyword:
+        case "additionalProperties" | "unevaluatedProperties":
+            known = list(error.schema.get("properties", {}))
+            for key in value:
+                if key not in known:
+                    yield Violation((*path, key), "unknown-keyword", f"'{key}' is not known here",
+                                    suggest(key, known), at_key=True)  # fmt: skip
+        case "required":
+            for key in rule:
+                if key not in value:
+                    yield Violation(path, "missing-keyword", f"'{key}' is missing")
+        case "enum":
+            known = list(dict.fromkeys(map(str, rule)))
+            yield Violation(path, "unknown-value", f"{_show(value)} is not one of {_list(known)}",
+                            suggest(str(value), known))  # fmt: skip
+        case "const":
+            yield Violation(path, "unknown-value", f"{_show(value)} is not {_show(rule)}")
+        case "type":
+            wanted = " or ".join([rule] if isinstance(rule, str) else rule)
+            yield Violation(path, "wrong-type", f"{_show(value)} is not of type {wanted}")
+        case "pattern":
+            yield Violation(path, "wrong-form", f"{_show(value)} does not match the pattern {rule}")
+        case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum" | "multipleOf":
+            words = {"minimum": "less than", "exclusiveMinimum": "not more than", "maximum": "more than",
+                     "exclusiveMaximum": "not less than", "multipleOf": "not a multiple of"}  # fmt: skip
+            yield Violation(path, "out-of-range", f"{_show(value)} is {words[keyword]} {rule}")
+        case "minLength" | "minItems" | "minProperties":
+            yield Violation(path, "out-of-range", f"{_show(value)} is shorter than {rule}")
+        case "maxLength" | "maxItems" | "maxProperties":
+            yield Violation(path, "out-of-range", f"{_show(value)} is longer than {rule}")
+        case _:
+            yield Violation(path, "invalid", str(error.message)[:300])
+
+
+def _show(value: Json) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else f"'{value}'"
+    return text if len(text) <= 80 else text[:76] + " ...'"
+
+
+def _list(options: Iterable[str]) -> str:
+    return ", ".join(options)
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """A hint: the known name that was probably meant, or the known names."""
+    options = list(dict.fromkeys(known))
+    folded = {option.replace("-", "_").lower(): option for option in options}
+    close = difflib.get_close_matches(name.replace("-", "_").lower(), folded, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{folded[close[0]]}'?"
+    if 0 < len(options) <= 12:
+        return f"known here: {', '.join(options)}"
+    return ""
+
+
+@functools.cache
+def capability_checker() -> Checker:
+    """The checker of `schemas/capability.schema.json`."""
+    return Checker(json.loads(bundled("schemas/capability.schema.json").read_text("utf-8")))
+
+
+def schema_problems(document: Document) -> list[Problem]:
+    """What in the document is not as the schema of capability files says, in file order."""
+    problems = []
+    for v in capability_checker().violations(document.data):
+        code, message, hint = v.code, v.message, v.hint
+        if v.pointer in (("naftiko",), ("ikanos",)):
+            code, message, hint = "unknown-version", f"the version {message}", ""
+        problems.append(Problem(code, message, document.locate(v.pointer, key=v.at_key), hint))
+    # A list's items and their own `if`/`then` can report one fault twice.
+    unique = dict.fromkeys(problems)
+    return sorted(unique, key=lambda p: (p.at.line, p.at.column))

@@ -1,0 +1,1 @@
+"""Typed capability -> executable plan: names resolved, secrets filled in, kinds chosen."""

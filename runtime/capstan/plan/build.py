@@ -1,0 +1,320 @@
+"""Typed capability -> plan. Joins the parts; collects every problem before giving up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote
+
+from capstan.errors import LoadError, Problem
+from capstan.load import model
+from capstan.load.document import Place
+from capstan.load.expression import Hole, PathTemplate, Template, fold
+from capstan.load.schema import suggest
+from capstan.plan import types
+from capstan.plan.auth import Credential, Fill, plan_auth
+from capstan.plan.unit import Target, UnitBuilder
+from capstan.plan.values import Secret
+from capstan.plan.variables import Variables
+
+Built = tuple[types.CapabilityPlan, tuple[Problem, ...]]
+
+
+def build_plan(
+    capability: model.Capability,
+    environ: Mapping[str, str] | None = None,
+    base_uris: Mapping[str, str] | None = None,
+) -> Built:
+    """The plan of one file and the warnings met on the way.
+
+    Without `environ` the plan is complete but for its variables, which stand for themselves. `base_uris` replaces the
+    baseUri of a consumed namespace.
+
+    Raises:
+        LoadError: with every problem found, in file order.
+    """
+    return _Builder(capability, environ, base_uris or {}).build()
+
+
+class _Builder:
+    def __init__(
+        self, capability: model.Capability, environ: Mapping[str, str] | None, base_uris: Mapping[str, str]
+    ) -> None:
+        self.capability = capability
+        self.variables = Variables((*capability.binds, *_environment_binds(capability)), environ, capability.file)
+        self.base_uris = base_uris
+        self.problems: list[Problem] = list(capability.warnings)
+        self.apis: dict[str, types.ApiPlan] = {}
+        self.credentials: list[Credential] = []
+        # What a `call` may say -> the operations it may mean, and how each is called without doubt.
+        self.targets: dict[str, list[tuple[str, Target]]] = {}
+        self.resources: dict[str, list[tuple[str, Target]]] = {}
+
+    def problem(self, code: str, message: str, at: Place, hint: str = "") -> None:
+        self.problems.append(Problem(code, message, at.location(), hint))
+
+    def build(self) -> Built:
+        capability = self.capability
+        self._check_namespaces()
+        for api in capability.consumes:
+            self._api(api)
+        rest: list[types.RestPlan] = []
+        mcp: list[types.McpPlan] = []
+        for adapter in capability.exposes:
+            if isinstance(adapter, model.RestAdapter):
+                rest.append(self._rest(adapter))
+            else:
+                mcp.append(self._mcp(adapter))
+        if not capability.exposes:
+            self.problem("nothing-exposed", "nothing is exposed", capability.at)
+        self.problems += self.variables.problems
+        ordered = sorted(dict.fromkeys(self.problems), key=lambda p: (p.at.line, p.at.column))
+        if any(problem.severity == "error" for problem in ordered):
+            raise LoadError(ordered)
+        plan = types.CapabilityPlan(
+            capability.file, capability.title, capability.description, capability.version,
+            tuple(self.apis.values()), tuple(rest), tuple(mcp), self._secrets(),
+        )  # fmt: skip
+        return plan, tuple(ordered)
+
+    def _secrets(self) -> tuple[Secret, ...]:
+        """Everything that must be masked wherever it turns up; a host is known to all and is not among it."""
+        hosts = {name for api in self.capability.consumes for name in api.base_uri.holes}
+        found = [secret for name, secret in self.variables.used.items() if name not in hosts]
+        for credential in self.credentials:  # `Basic dXNlcjpwYXNz`: the encoded pair is as good as the pair
+            found.append(Secret(credential.value.reveal().rpartition(" ")[2], credential.name))
+        return tuple(dict.fromkeys(found))
+
+    def _check_namespaces(self) -> None:
+        for kind, items in (("consumes", self.capability.consumes), ("exposes", self.capability.exposes)):
+            seen: dict[str, Place] = {}
+            for item in items:
+                first = seen.setdefault(item.namespace, item.at)
+                if first is not item.at:
+                    self.problem("duplicate-namespace", f"the namespace '{item.namespace}' is taken twice in '{kind}'",
+                                 item.at / "namespace", f"first in line {first.location().line}")  # fmt: skip
+
+    # --- consumes
+
+    def _api(self, api: model.ConsumedApi) -> None:
+        auth = plan_auth(api.auth, self._fill_at(api.auth.at, api)) if api.auth is not None else None
+        plan = types.ApiPlan(api.namespace, None if isinstance(auth, Credential) else auth, self._tls(api))
+        self.apis[api.namespace] = plan
+        override = self.base_uris.get(api.namespace)
+        origin = _without_slash(Template((override,)) if override is not None else api.base_uri)
+        if isinstance(auth, Credential):
+            self.credentials.append(auth)
+        for resource in api.resources:
+            for operation in resource.operations:
+                target = self._target(api, plan, auth, origin, resource, operation)
+                full = f"{api.namespace}.{resource.name}.{operation.name}"
+                for key in {full, f"{api.namespace}.{operation.name}"}:
+                    self.targets.setdefault(key, []).append((full, target))
+                self.resources.setdefault(f"{api.namespace}.{resource.name}", []).append((full, target))
+
+    def _target(
+        self,
+        api: model.ConsumedApi,
+        plan: types.ApiPlan,
+        auth: object,
+        origin: Template,
+        resource: model.ConsumedResource,
+        operation: model.ConsumedOperation,
+    ) -> Target:
+        credential = auth if isinstance(auth, Credential) else None
+        if operation.auth is not None:
+            own = plan_auth(operation.auth, self._fill_at(operation.auth.at, api))
+            if isinstance(own, Credential):
+                credential, plan = own, replace(plan, auth=None)
+                self.credentials.append(own)
+            else:
+                credential, plan = None, replace(plan, auth=own)
+        path = resource.path.join(operation.path)
+        layers = (*api.parameters, *resource.parameters, *operation.parameters)
+        placed = [self._placed(parameter, path, operation) for parameter in layers]
+        merged = {(p.name, p.where): p for p in placed}
+        known = {fold(p.name) for p in merged.values()} | {fold(n) for n in _template_scopes(path.holes)}
+        undeclared = [n for n in dict.fromkeys(path.holes) if fold(n) not in known and not self.variables.declares(n)]
+        derived = [model.Parameter(n, "path", {"type": "string"}, True, at=operation.at) for n in undeclared]
+        return Target(
+            api, operation, path, (*merged.values(), *derived), plan, credential, origin, frozenset(undeclared)
+        )
+
+    def _placed(
+        self, parameter: model.Parameter, path: PathTemplate, operation: model.ConsumedOperation
+    ) -> model.Parameter:
+        """A parameter without `in` goes where its operation has room for it."""
+        if parameter.where is not None:
+            return parameter
+        where: model.Where = "query" if operation.method in ("GET", "HEAD", "DELETE", "OPTIONS") else "body"
+        if parameter.name in path.holes:
+            where = "path"
+        return replace(parameter, where=where)
+
+    def _fill_at(self, at: Place, api: model.ConsumedApi) -> Fill:
+        def fill(template: Template, keyword: str) -> Secret:
+            texts: list[str] = []
+            names: list[str] = []
+            for part in template.parts:
+                if isinstance(part, str):
+                    texts.append(part)
+                    names.append(part)
+                    continue
+                secret = self.variables.lookup(part.name, at / keyword, implicit=True)
+                if secret is None:
+                    declared = [key for bind in self.capability.binds for key in bind.keys]
+                    self.problem("unknown-name", f"'{{{{{part.name}}}}}' names no bound variable", at / keyword,
+                                 suggest(part.name, declared))  # fmt: skip
+                    continue
+                texts.append(secret.reveal())
+                names.append("{{" + secret.name + "}}")
+            return Secret("".join(texts), "".join(names))
+
+        return fill
+
+    def _tls(self, api: model.ConsumedApi) -> types.TlsPlan | None:
+        if api.tls is None:
+            return None
+        fill = self._fill_at(api.tls.at, api)
+        folder = Path(self.capability.file).parent
+
+        def path(template: Template | None, keyword: str) -> str | None:
+            if template is None:
+                return None
+            text = fill(template, keyword).reveal().removeprefix("file://").removeprefix("/./")
+            return text if text.startswith(("/", "{{")) else str(folder / text)
+
+        password = api.tls.client_key_password
+        return types.TlsPlan(
+            path(api.tls.client_certificate, "clientCertificate"), path(api.tls.client_key, "clientKey"),
+            fill(password, "clientKeyPassword") if password is not None else None,
+            path(api.tls.ca_bundle, "caBundle"),
+        )  # fmt: skip
+
+    # --- calls
+
+    def _find(self, unit: model.Unit, rest: model.RestOperation | None) -> Target | None:
+        if unit.call is None:
+            return None
+        assert unit.call_at is not None
+        found = self.targets.get(unit.call, [])
+        if not found:
+            named = self.resources.get(unit.call, [])
+            if len(named) == 1:
+                message = f"'{unit.call}' names a resource; its only operation '{named[0][0]}' is called"
+                self.problems.append(Problem("call-of-resource", message, unit.call_at.location(), severity="warning"))
+                return named[0][1]
+            self.problem("unknown-operation", f"no operation '{unit.call}'", unit.call_at,
+                         suggest(unit.call, self.targets))  # fmt: skip
+            return None
+        if len(found) > 1:
+            return self._tell_apart(unit, rest, found)
+        return found[0][1]
+
+    def _tell_apart(
+        self, unit: model.Unit, rest: model.RestOperation | None, found: list[tuple[str, Target]]
+    ) -> Target | None:
+        """Of several operations of one name, the one whose route or description is the unit's own."""
+        assert unit.call_at is not None
+        if rest is not None:
+            fits = [(n, t) for n, t in found if t.operation.method == rest.method and _same_route(t.path, rest.path)]
+        else:
+            fits = [(n, t) for n, t in found if unit.description and t.operation.description == unit.description]
+        if len(fits) == 1:
+            message = f"'{unit.call}' names {len(found)} operations; the one that fits, '{fits[0][0]}', is called"
+            self.problems.append(Problem("ambiguous-call", message, unit.call_at.location(), severity="warning"))
+            return fits[0][1]
+        names = ", ".join(dict.fromkeys(f"'{name}'" for name, _ in found))
+        self.problem("ambiguous-operation", f"'{unit.call}' names {len(found)} operations", unit.call_at,
+                     f"say which: {names}")  # fmt: skip
+        return None
+
+    # --- exposes
+
+    def _unit(
+        self, unit: model.Unit, namespace: str, rest: model.RestOperation | None
+    ) -> tuple[types.UnitPlan, dict[str, str]]:
+        before = len(self.problems)
+        target = self._find(unit, rest)
+        builder = UnitBuilder(unit, namespace, rest, target, self.variables, self.problems)
+        if unit.call is not None and target is None:
+            # The call is the fault, told already; complaints about what it would have taken are noise.
+            plan, known = builder.build(), self.problems[: before + 1]
+            self.problems[:] = known
+            return plan, builder.slots
+        return builder.build(), builder.slots
+
+    def _rest(self, adapter: model.RestAdapter) -> types.RestPlan:
+        operations: list[types.RestOperationPlan] = []
+        taken: dict[tuple[str, ...], model.RestOperation] = {}
+        for item in adapter.operations:
+            unit, slots = self._unit(item.unit, adapter.namespace, item)
+            segments = tuple(_route_segment(parts, slots) for parts in item.path.segments)
+            key = (item.method, *(segment.key for segment in segments))
+            first = taken.setdefault(key, item)
+            if first is not item:
+                line = first.unit.at.location().line
+                self.problem("duplicate-route", f"the route {item.method} {item.path} is taken twice", item.unit.at,
+                             f"first in line {line}")  # fmt: skip
+            names = [fold(name) for name in item.path_parameters]
+            if len(set(names)) != len(names):
+                self.problem("duplicate-name", f"the path {item.path} names a variable twice", item.path_at)
+            operations.append(
+                types.RestOperationPlan(item.method, str(item.path), segments, item.tags, unit, at=item.unit.at)
+            )
+        return types.RestPlan(
+            adapter.namespace, adapter.address, adapter.port, self.capability.title,
+            adapter.description or self.capability.description, tuple(operations),
+        )  # fmt: skip
+
+    def _mcp(self, adapter: model.McpAdapter) -> types.McpPlan:
+        tools: list[types.ToolPlan] = []
+        for item in adapter.tools:
+            unit, _ = self._unit(item.unit, adapter.namespace, None)
+            claim = (item.unit.call or adapter.namespace).partition(".")[0]
+            tools.append(types.ToolPlan(item.unit.name, claim, item.hints, unit, at=item.unit.at))
+        return types.McpPlan(
+            adapter.namespace, adapter.address, adapter.port, self.capability.title,
+            adapter.description or self.capability.description, tuple(tools),
+        )  # fmt: skip
+
+
+def _environment_binds(capability: model.Capability) -> list[model.Bind]:
+    """`in: environment` parameters are variables of the environment by another spelling."""
+    layers = [p for api in capability.consumes for p in api.parameters]
+    layers += [p for api in capability.consumes for r in api.resources for p in r.parameters]
+    layers += [p for api in capability.consumes for r in api.resources for o in r.operations for p in o.parameters]
+    return [model.Bind("", {p.name: p.name}, None, at=p.at) for p in layers if p.where == "environment"]
+
+
+def _template_scopes(names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if "." in name]
+
+
+def _without_slash(template: Template) -> Template:
+    if template.parts and isinstance(template.parts[-1], str):
+        return Template((*template.parts[:-1], template.parts[-1].rstrip("/")))
+    return template
+
+
+def _same_route(consumed: PathTemplate, exposed: PathTemplate) -> bool:
+    """Whether an exposed path ends in the consumed one, whatever its variables are called."""
+    one = [_anonymous(segment) for segment in consumed.segments]
+    other = [_anonymous(segment) for segment in exposed.segments]
+    return other[len(other) - len(one) :] == one if len(one) <= len(other) else False
+
+
+def _anonymous(parts: tuple[str | Hole, ...]) -> str:
+    return "".join("{}" if isinstance(part, Hole) else part.lower() for part in parts)
+
+
+def _route_segment(parts: tuple[str | Hole, ...], slots: Mapping[str, str]) -> types.RouteSegment:
+    if all(isinstance(part, str) for part in parts):
+        return types.RouteSegment(unquote("".join(map(str, parts))))
+    inputs = tuple(slots.get(part.name, part.name) for part in parts if isinstance(part, Hole))
+    if len(parts) == 1:
+        return types.RouteSegment(None, inputs)
+    pattern = "".join("(.+?)" if isinstance(part, Hole) else re.escape(unquote(part)) for part in parts)
+    return types.RouteSegment(None, inputs, pattern)

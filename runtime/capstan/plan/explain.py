@@ -1,0 +1,117 @@
+"""Plan -> plain data for `explain` and golden files: what will happen, in the plan's own words."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from capstan.load.expression import JsonPath
+from capstan.plan.output import Whole
+from capstan.plan.types import CapabilityPlan, RequestPlan, UnitPlan
+from capstan.plan.values import ABSENT, Constant, FromInput, Joined, Secret, Tree
+
+
+def explain(plan: CapabilityPlan) -> dict[str, Any]:
+    """Everything `capstan explain --json` prints of one file."""
+    return {
+        "file": plan.file,
+        "title": plan.title,
+        "apis": [
+            {"namespace": api.namespace, "auth": describe(api.auth), "tls": describe(api.tls)} for api in plan.apis
+        ],
+        "rest": [
+            {
+                "namespace": adapter.namespace,
+                "port": adapter.port,
+                "operations": [
+                    {"route": f"{operation.method} {operation.path}", **_unit(operation.unit)}
+                    for operation in adapter.operations
+                ],
+            }
+            for adapter in plan.rest
+        ],
+        "mcp": [
+            {
+                "namespace": adapter.namespace,
+                "port": adapter.port,
+                "tools": [
+                    {"tool": tool.name, "hints": describe(tool.hints), **_unit(tool.unit)} for tool in adapter.tools
+                ],
+            }
+            for adapter in plan.mcp
+        ],
+    }
+
+
+def _unit(unit: UnitPlan) -> dict[str, Any]:
+    call = unit.call
+    return {
+        "name": unit.name,
+        "effect": unit.effect,
+        "inputs": {
+            item.name: {
+                "in": item.where,
+                "required": item.required,
+                **({} if item.default is ABSENT else {"default": item.default}),
+                "schema": dict(item.schema),
+            }
+            for item in unit.inputs
+        },
+        "call": None if call is None else {"operation": call.operation, **_request(call.request)},
+        "answer": "as it comes" if isinstance(unit.shape, Whole) else describe(unit.shape),
+    }
+
+
+def _request(request: RequestPlan) -> dict[str, Any]:
+    path = "".join(
+        segment if isinstance(segment, str) else "/" + "".join(map(_inline, segment.parts)) for segment in request.path
+    )
+    described: dict[str, Any] = {
+        "method": request.method,
+        "url": "".join(map(_inline, request.origin)) + path,
+    }
+    query = {value.name: describe(value.source) for value in request.query}
+    if request.query_text:
+        described["url"] += "?" + "".join(map(_inline, request.query_text))
+    headers = {name: describe(value) for name, value in request.fixed_headers}
+    headers |= {value.name: describe(value.source) for value in request.headers}
+    cookies = {value.name: describe(value.source) for value in request.cookies}
+    filled = {"query": query, "headers": headers, "cookies": cookies}
+    described |= {key: values for key, values in filled.items() if values}
+    if request.body is not None:
+        described["body"] = {"kind": type(request.body).__name__.removesuffix("Plan"), **describe(request.body)}
+    return described
+
+
+def _inline(part: Any) -> str:
+    return part if isinstance(part, str) else str(describe(part))
+
+
+def describe(value: Any) -> Any:
+    """Any part of a plan as plain data; secrets as the names they were read from."""
+    match value:
+        case Secret():
+            return value.name
+        case Constant():
+            return value.shown if value.shown is not None else describe(value.value)
+        case FromInput():
+            return f"<{value.name}>"
+        case Joined():
+            return "".join(map(_inline, value.parts))
+        case Tree():
+            if value.items is not None:
+                return [describe(item) for item in value.items]
+            return {key: describe(item) for key, item in value.members or ()}
+        case JsonPath():
+            return value.text
+        case Mapping():
+            return {key: describe(item) for key, item in value.items()}
+        case list() | tuple():
+            return [describe(item) for item in value]
+    if value is ABSENT:
+        return None
+    if dataclasses.is_dataclass(value):
+        named = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value) if f.repr}
+        return {key: item for key, item in named.items() if item is not None and item != ""}
+    return value

@@ -1,0 +1,254 @@
+"""Output parameters -> a shape: what is taken from an answer, and what JSON Schema it then has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from capstan.errors import ShapeError
+from capstan.load.expression import JsonPath, Template
+from capstan.load.model import Output
+from capstan.plan.values import ABSENT, Arguments, Constant, Source
+
+Resolve = Callable[[Template], Source]
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The answer as it came. Doors that can pass bytes on never parse it."""
+
+    def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """The value at a path, of a declared type."""
+
+    path: JsonPath
+    type: str | None
+    name: str
+    max_length: int | None = None
+
+    def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
+        value = coerce(self.path.find(answer), self.type, self.name)
+        if self.max_length is not None and isinstance(value, str):
+            return value[: self.max_length]
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """A constant, or text with inputs in it, of a declared type."""
+
+    source: Source
+    type: str | None
+    name: str
+
+    def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
+        value = self.source.get(arguments)
+        return None if value is ABSENT else coerce(value, self.type, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """Named members. Paths count from the object's own path, then from the root."""
+
+    path: JsonPath | None
+    members: tuple[tuple[str, Shape], ...]
+
+    def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
+        base = answer if self.path is None else self.path.find(answer)
+        if base is None and self.path is not None:
+            return None
+        taken = {}
+        for name, shape in self.members:
+            value = shape.take(base, root, arguments)
+            if value is None and base is not root:
+                value = shape.take(root, root, arguments)
+            taken[name] = value
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Every item of the array at a path, each shaped alike."""
+
+    path: JsonPath | None
+    item: Shape
+    name: str
+
+    def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
+        found = answer if self.path is None else self.path.find(answer)
+        if found is None:
+            return None
+        # An item is its own root: what one item lacks must not be taken from the whole answer.
+        return [self.item.take(item, item, arguments) for item in coerce(found, "array", self.name)]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstFound:
+    """Several unnamed outputs: the first that is not null."""
+
+    shapes: tuple[Shape, ...]
+
+    def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
+        for shape in self.shapes:
+            if (value := shape.take(answer, root, arguments)) is not None:
+                return value
+        return None
+
+
+Shape = Whole | Picked | Static | Object | Items | FirstFound
+
+
+def coerce(value: Any, kind: str | None, name: str) -> Any:
+    """A value as its declared type, where the meaning is beyond doubt.
+
+    Raises:
+        ShapeError: it is something else.
+    """
+    if value is None or kind is None:
+        return value
+    match kind:
+        case "string":
+            if isinstance(value, str):
+                return value
+            if isinstance(value, bool):
+                return "true" if value else "false"
+            if isinstance(value, (int, float)):
+                return str(value)
+        case "integer":
+            if isinstance(value, int) and not isinstance(value, bool):
+                return value
+            if isinstance(value, float) and value.is_integer():
+                return int(value)
+            if isinstance(value, str) and value.strip().lstrip("+-").isdecimal():
+                return int(value)
+        case "number":
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                return value
+            if isinstance(value, str):
+                return _number(value, name)
+        case "boolean":
+            if isinstance(value, bool):
+                return value
+            if isinstance(value, str) and value.lower() in ("true", "false"):
+                return value.lower() == "true"
+        case "object":
+            if isinstance(value, dict):
+                return value
+        case "array":
+            if isinstance(value, list):
+                return value
+    raise _not_as_declared(name, kind, value)
+
+
+def _number(text: str, name: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+    except ValueError as error:
+        raise _not_as_declared(name, "number", text) from error
+    if not math.isfinite(number):
+        raise _not_as_declared(name, "number", text)
+    return number
+
+
+def _not_as_declared(name: str, kind: str, value: Any) -> ShapeError:
+    article = "an" if kind[0] in "aeio" else "a"
+    subject = f"the answer's '{name}'" if name else "the answer"
+    message = f"{subject} is {_kind(value)}, declared as {article} {kind}"
+    return ShapeError("unexpected-answer", message, outcome="done", retry_safe=False)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "a boolean"
+    return {dict: "an object", list: "an array", str: "text", int: "a number", float: "a number"}[type(value)]
+
+
+def plan_outputs(outputs: tuple[Output, ...], resolve: Resolve) -> Shape:
+    """Output parameters of a unit -> one shape."""
+    if not outputs:
+        return Whole()
+    if all(output.name for output in outputs):
+        if len(outputs) == 1 and _is_whole(outputs[0]):
+            return Whole()
+        return Object(None, tuple((o.name or "", plan_output(o, resolve)) for o in outputs))
+    shapes = tuple(plan_output(output, resolve) for output in outputs)
+    return shapes[0] if len(shapes) == 1 else FirstFound(shapes)
+
+
+def _is_whole(output: Output) -> bool:
+    pathless = output.path is None or output.path.whole
+    return pathless and not output.has_constant and output.properties is None and output.items is None
+
+
+def plan_output(output: Output, resolve: Resolve) -> Shape:
+    name = output.name or ""
+    if output.has_constant:
+        constant = output.constant
+        source = resolve(constant) if isinstance(constant, Template) else Constant(constant)
+        return Static(source, output.type, name)
+    if output.properties is not None:
+        members = tuple((o.name or "", plan_output(o, resolve)) for o in output.properties)
+        return Object(None if output.path is None or output.path.whole else output.path, members)
+    if output.items is not None:
+        item = plan_output(output.items, resolve)
+        path = None if output.path is None or output.path.whole else output.path
+        return Picked(path or JsonPath("$", ()), "array", name) if isinstance(item, Whole) else Items(path, item, name)
+    if _is_whole(output):
+        # `- name: x, type: string` without a mapping is the member of that name.
+        return (
+            Whole()
+            if not name or output.path is not None
+            else Picked(JsonPath(f"$.{name}", (name,)), output.type, name)
+        )
+    assert output.path is not None
+    return Picked(output.path, output.type, name, output.max_length)
+
+
+def is_static(shape: Shape) -> bool:
+    """Whether the shape needs no answer at all."""
+    match shape:
+        case Static():
+            return True
+        case Object():
+            return all(is_static(member) for _, member in shape.members)
+        case FirstFound():
+            return all(map(is_static, shape.shapes))
+        case Items():
+            return False
+    return False
+
+
+def output_schema(outputs: tuple[Output, ...], shape: Shape) -> Mapping[str, Any] | None:
+    """The JSON Schema of the shaped answer, or None when the file declares nothing beyond "the answer"."""
+    match shape:
+        case Whole() | FirstFound():
+            return None
+        case Object() if all(o.name for o in outputs):
+            return {"type": "object", "properties": {o.name: _schema_of(o) for o in outputs}}
+        case Object():
+            return {**_schema_of(outputs[0]), "type": "object"}
+    return _schema_of(outputs[0])
+
+
+def _schema_of(output: Output) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    kind = "object" if output.properties is not None else "array" if output.items is not None else output.type
+    if kind is not None:
+        schema["type"] = [kind, "null"]  # an answer may lack any of it
+    if output.description:
+        schema["description"] = output.description
+    if output.properties is not None:
+        schema["properties"] = {o.name: _schema_of(o) for o in output.properties}
+    if output.items is not None:
+        schema["items"] = _schema_of(output.items)
+    return schema

@@ -1,0 +1,280 @@
+"""What will happen on a request: frozen objects whose every choice was made at load.
+
+Nothing here reads a keyword, a schema or a template text. `bind` turns arguments into one HTTP request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote
+
+from capstan.errors import BindError
+from capstan.load.document import Place
+from capstan.load.model import Effect, Hints, Where
+from capstan.load.schema import Checker
+from capstan.plan.auth import AuthPlan
+from capstan.plan.body import BodyPlan
+from capstan.plan.output import Shape
+from capstan.plan.values import ABSENT, Arguments, Secret, Source, to_text
+
+FORBIDDEN_IN_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# RFC 3986: unreserved characters, which need no encoding anywhere.
+_UNRESERVED: Final = "-._~"
+_COOKIE_SAFE: Final = "!#$&'()*+-./:<=>?@[]^_`{|}~"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One request, ready to send. `url` is encoded already and must not be touched again."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class PathSegment:
+    """One segment of a path that holds at least one value."""
+
+    parts: tuple[str | Source, ...]
+
+    def fill(self, arguments: Arguments) -> str:
+        text = "".join(part if isinstance(part, str) else _encode_segment(part, arguments) for part in self.parts)
+        if text in ("", ".", ".."):
+            raise BindError("bad-argument", f"'{text}' cannot stand for a segment of a path", argument=self._name())
+        return text
+
+    def _name(self) -> str:
+        return next((name for part in self.parts if (name := getattr(part, "name", ""))), "")
+
+
+def _encode_segment(source: Source, arguments: Arguments) -> str:
+    value = source.get(arguments)
+    name = getattr(source, "name", "")
+    if value is ABSENT or value is None or value == "":
+        raise BindError("missing-argument", f"'{name}' is missing: the path needs it", argument=name)
+    if isinstance(value, list):
+        value = ",".join(map(to_text, value))
+    return _percent(to_text(value), name)
+
+
+def _percent(text: str, name: str) -> str:
+    try:
+        return quote(text, safe=_UNRESERVED)
+    except UnicodeEncodeError as error:  # a lone surrogate, which JSON can spell and UTF-8 cannot
+        raise BindError("bad-argument", f"'{name}' holds text that is not Unicode", argument=name) from error
+
+
+@dataclass(frozen=True, slots=True)
+class NamedValue:
+    """A query parameter, header or cookie that is filled per call."""
+
+    name: str
+    source: Source
+
+    def texts(self, arguments: Arguments) -> list[str]:
+        value = self.source.get(arguments)
+        if value is ABSENT or value is None:
+            return []
+        if isinstance(value, list):
+            return [to_text(item) for item in value]
+        return [to_text(value)]
+
+    @property
+    def argument(self) -> str:
+        return getattr(self.source, "name", "") or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPlan:
+    """Arguments -> HttpRequest."""
+
+    method: str
+    origin: tuple[str | Source, ...]  # https://host/base, without a trailing slash
+    path: tuple[str | PathSegment, ...]
+    query_text: tuple[str | Source, ...]  # a query written in the path, encoded but for its values
+    query: tuple[NamedValue, ...]
+    fixed_headers: tuple[tuple[str, str | Secret], ...]
+    headers: tuple[NamedValue, ...]
+    cookies: tuple[NamedValue, ...]
+    body: BodyPlan | None
+
+    def bind(self, arguments: Arguments) -> HttpRequest:
+        """Put every value into its place, encoded for it.
+
+        Raises:
+            BindError: a value cannot stand where it belongs.
+        """
+        url = "".join(part if isinstance(part, str) else to_text(part.get(arguments)) for part in self.origin)
+        for segment in self.path:
+            url += segment if isinstance(segment, str) else "/" + segment.fill(arguments)
+        query = "".join(p if isinstance(p, str) else _encode_segment(p, arguments) for p in self.query_text)
+        for parameter in self.query:
+            for text in parameter.texts(arguments):
+                query += f"&{quote(parameter.name, safe=_UNRESERVED)}={_percent(text, parameter.argument)}"
+        if query:
+            url += "?" + query.removeprefix("&")
+        headers = [(name, value if isinstance(value, str) else value.reveal()) for name, value in self.fixed_headers]
+        for parameter in self.headers:
+            if texts := parameter.texts(arguments):
+                headers.append((parameter.name, _header_value(", ".join(texts), parameter.argument)))
+        if self.cookies:
+            pairs = [
+                f"{parameter.name}={quote(text, safe=_COOKIE_SAFE)}"
+                for parameter in self.cookies
+                for text in parameter.texts(arguments)
+            ]
+            if pairs:
+                headers.append(("Cookie", "; ".join(pairs)))
+        body = None
+        if self.body is not None and (encoded := self.body.encode(arguments)) is not None:
+            body, media_type = encoded
+            if not any(name.lower() == "content-type" for name, _ in headers):
+                headers.append(("Content-Type", media_type))
+        return HttpRequest(self.method, url, tuple(headers), body)
+
+
+def _header_value(text: str, name: str) -> str:
+    if FORBIDDEN_IN_HEADER.search(text):
+        message = f"'{name}' holds a line break or another control character, which a header cannot"
+        raise BindError("bad-argument", message, argument=name)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BindError("bad-argument", f"'{name}' holds text that is not Unicode", argument=name) from error
+    return text.strip(" \t")
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One argument of a unit, as its callers see it."""
+
+    name: str
+    where: Where  # its place in a REST request; MCP has one place for all
+    schema: Mapping[str, Any]
+    required: bool
+    default: Any = ABSENT
+    whole_body: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ApiPlan:
+    """A consumed API: what its connections need."""
+
+    namespace: str
+    auth: AuthPlan | None
+    tls: TlsPlan | None
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPlan:
+    client_certificate: str | None
+    client_key: str | None
+    client_key_password: Secret | None
+    ca_bundle: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlan:
+    """One request to one API."""
+
+    operation: str
+    api: ApiPlan
+    request: RequestPlan
+    effect: Effect
+    idempotency_header: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPlan:
+    """An operation or tool, ready to call from any door."""
+
+    name: str
+    title: str | None
+    description: str
+    inputs: tuple[Input, ...]
+    input_schema: Mapping[str, Any]
+    checker: Checker = field(repr=False, compare=False)
+    call: CallPlan | None  # None: the answer is static
+    shape: Shape
+    output_schema: Mapping[str, Any] | None
+
+    @property
+    def effect(self) -> Effect:
+        return self.call.effect if self.call is not None else "read"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSegment:
+    """One segment of a route: literal text, or variables with text around them (`""` when there is none)."""
+
+    literal: str | None
+    inputs: tuple[str, ...] = ()  # the inputs that its variables fill, in order
+    pattern: str = ""
+
+    @property
+    def key(self) -> str:
+        """What two segments that match the same requests have in common."""
+        return f"={self.literal}" if self.literal is not None else f"~{self.pattern}"
+
+
+@dataclass(frozen=True, slots=True)
+class RestOperationPlan:
+    method: str
+    path: str
+    segments: tuple[RouteSegment, ...]
+    tags: tuple[str, ...]
+    unit: UnitPlan
+    at: Place = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RestPlan:
+    namespace: str
+    address: str | None
+    port: int
+    title: str
+    description: str
+    operations: tuple[RestOperationPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolPlan:
+    name: str
+    claim: str  # namespace of the API behind it, for names that are taken twice
+    hints: Hints | None
+    unit: UnitPlan
+    at: Place = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class McpPlan:
+    namespace: str
+    address: str | None
+    port: int | None
+    title: str
+    description: str
+    tools: tuple[ToolPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityPlan:
+    """One file, ready to serve."""
+
+    file: str
+    title: str
+    description: str
+    version: str | None
+    apis: tuple[ApiPlan, ...]
+    rest: tuple[RestPlan, ...]
+    mcp: tuple[McpPlan, ...]
+    secrets: tuple[Secret, ...] = field(default=(), repr=False)
+
+    @property
+    def units(self) -> tuple[UnitPlan, ...]:
+        rest = tuple(operation.unit for adapter in self.rest for operation in adapter.operations)
+        return rest + tuple(tool.unit for adapter in self.mcp for tool in adapter.tools)

@@ -1,0 +1,139 @@
+"""Where a value comes from at call time: small frozen objects that `explain` can print and a request can ask.
+
+`ABSENT` is the answer of an optional input that the caller left out: whatever asked then leaves its own part out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+Arguments = Mapping[str, Any]
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+ABSENT: Final = _Absent()
+
+
+class Secret:
+    """A value that must not be shown. Compares by value, prints as the name it was read from."""
+
+    __slots__ = ("_value", "name")
+
+    def __init__(self, value: str, name: str) -> None:
+        self._value, self.name = value, name
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({self.name})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value known at load. `shown` is what `explain` says in its place when it holds a secret."""
+
+    value: Any
+    shown: str | None = None
+
+    def get(self, _: Arguments) -> Any:
+        return self.value
+
+    def __repr__(self) -> str:
+        return f"Constant({self.shown or repr(self.value)})"
+
+
+@dataclass(frozen=True, slots=True)
+class FromInput:
+    """The caller's argument of that name."""
+
+    name: str
+
+    def get(self, arguments: Arguments) -> Any:
+        return arguments.get(self.name, ABSENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Text put together from pieces; absent as soon as one piece is."""
+
+    parts: tuple[Source, ...]
+
+    def get(self, arguments: Arguments) -> Any:
+        texts = []
+        for part in self.parts:
+            value = part.get(arguments)
+            if value is ABSENT or value is None:
+                return ABSENT
+            texts.append(to_text(value))
+        return "".join(texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """JSON data whose leaves are sources. Absent members and items are left out."""
+
+    items: tuple[Source, ...] | None
+    members: tuple[tuple[str, Source], ...] | None
+    empty_is_absent: bool = False
+
+    def get(self, arguments: Arguments) -> Any:
+        if self.items is not None:
+            return [v for item in self.items if (v := item.get(arguments)) is not ABSENT]
+        members = self.members or ()
+        taken = {key: v for key, source in members if (v := source.get(arguments)) is not ABSENT}
+        return ABSENT if self.empty_is_absent and not taken else taken
+
+
+Source = Constant | FromInput | Joined | Tree
+
+
+def to_text(value: Any) -> str:
+    """How a JSON value reads as text: in a path, a query, a header, a form."""
+    if isinstance(value, str):
+        return value
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if value is None:
+        return ""
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return str(value)
+
+
+def source_tree(data: Any, leaf: Callable[[Any], Source]) -> Source:
+    """Data -> Tree; parts without any hole become one Constant."""
+    if isinstance(data, dict):
+        members = tuple((key, source_tree(value, leaf)) for key, value in data.items())
+        if all(isinstance(source, Constant) for _, source in members):
+            return Constant({key: source.get({}) for key, source in members}, _shown(source for _, source in members))
+        return Tree(None, members)
+    if isinstance(data, list):
+        items = tuple(source_tree(value, leaf) for value in data)
+        if all(isinstance(source, Constant) for source in items):
+            return Constant([source.get({}) for source in items], _shown(items))
+        return Tree(items, None)
+    return leaf(data)
+
+
+def _shown(sources: Any) -> str | None:
+    hidden = [source.shown for source in sources if source.shown is not None]
+    return ", ".join(hidden) or None

@@ -1,0 +1,156 @@
+"""Bound variables: `{{KEY}}` and `{{namespace.KEY}}` -> the values they stand for, read once, at start.
+
+Without an environment (validate, explain) every variable stands for itself; with one, what is missing is a problem.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote
+
+from capstan.errors import LoadError, Problem
+from capstan.load.document import Place, read_document
+from capstan.load.model import Bind
+from capstan.plan.values import Secret
+
+_ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Variables:
+    """The variables of one capability."""
+
+    def __init__(self, binds: tuple[Bind, ...], environ: Mapping[str, str] | None, file: str) -> None:
+        self.problems: list[Problem] = []
+        self.used: dict[str, Secret] = {}
+        self._environ = environ
+        self._file = Path(file)
+        self._binds = binds
+        self._files: dict[str, Mapping[str, Any]] = {}
+        self._told: set[str] = set()
+
+    def declares(self, name: str) -> bool:
+        """Whether a bind declares this name, so that it cannot be anything else."""
+        return self._find(name) is not None or self._undeclared(name) is not None
+
+    def lookup(self, name: str, at: Place, *, implicit: bool) -> Secret | None:
+        """The value of a variable; None when the name is no variable.
+
+        With `implicit`, a name that no bind declares is taken to be an environment variable, with a warning: that is
+        how published files name credentials they never bind.
+        """
+        found = self._find(name)
+        if found is not None:
+            bind, key = found
+            return self._read(name, key, bind, at)
+        undeclared = self._undeclared(name)
+        if undeclared is None and implicit and _ENVIRONMENT_NAME.fullmatch(name):
+            undeclared = name
+        if undeclared is None:
+            return None
+        if name not in self._told:
+            self._told.add(name)
+            message = f"'{name}' is declared in no bind; the environment variable {undeclared} is read"
+            self.problems.append(Problem("undeclared-variable", message, at.location(), severity="warning"))
+        return self._read(name, undeclared, None, at)
+
+    def _find(self, name: str) -> tuple[Bind, str] | None:
+        namespace, _, key = name.rpartition(".")
+        for bind in self._binds:
+            if namespace in ("", bind.namespace) and key in bind.keys:
+                return bind, bind.keys[key]
+        return None
+
+    def _undeclared(self, name: str) -> str | None:
+        """`env.OTHER`, where `env` binds the environment but not that key."""
+        namespace, _, key = name.rpartition(".")
+        known = any(bind.namespace == namespace and bind.location is None for bind in self._binds)
+        return key if namespace and known and _ENVIRONMENT_NAME.fullmatch(key) else None
+
+    def _read(self, name: str, key: str, bind: Bind | None, at: Place) -> Secret:
+        if name in self.used:
+            return self.used[name]
+        value: str | None
+        if self._environ is None:
+            value = f"{{{{{name}}}}}"
+        elif bind is None or bind.location is None:
+            value = self._environ.get(key)
+        else:
+            found = self._values(bind).get(key)
+            value = found if found is None or isinstance(found, str) else str(found)
+        if value is None:
+            where = f"the environment variable {key} is not set"
+            if bind is not None and bind.location is not None:
+                where = f"{bind.location} holds no value named '{key}'"
+            self.problems.append(Problem("missing-variable", where, at.location(), _set_hint(bind, key)))
+            value = ""
+        secret = Secret(value, name)
+        self.used[name] = secret
+        return secret
+
+    def _values(self, bind: Bind) -> Mapping[str, Any]:
+        assert bind.location is not None
+        if bind.location not in self._files:
+            self._files[bind.location] = self._load(bind)
+        return self._files[bind.location]
+
+    def _load(self, bind: Bind) -> Mapping[str, Any]:
+        """`file:///./x` is relative to the capability file, then to the working directory."""
+        assert bind.location is not None
+        text = unquote(bind.location.removeprefix("file:").removeprefix("//"))
+        relative = text.startswith(("/./", "/../"))
+        candidates = [Path(text)]
+        if relative or not text.startswith("/"):
+            name = text[1:] if relative else text
+            candidates = [self._file.parent / name, Path(name)]
+        path = next((candidate for candidate in candidates if candidate.is_file()), None)
+        if path is None:
+            looked = " and ".join(map(str, candidates))
+            self.problems.append(Problem("missing-file", f"there is no file {looked}", bind.at.location()))
+            return {}
+        try:
+            return read_values(path)
+        except (OSError, ValueError, LoadError) as error:
+            # The parser's own words could quote a line of the file, and that line is a secret.
+            reason = error.strerror if isinstance(error, OSError) else "it is neither KEY=value lines, JSON nor YAML"
+            self.problems.append(Problem("unreadable-file", f"{path} cannot be read: {reason}", bind.at.location()))
+            return {}
+
+
+def _set_hint(bind: Bind | None, key: str) -> str:
+    if bind is not None and bind.location is not None:
+        return ""
+    return f"export {key}=... or put {key}=... into a file and pass --env-file"
+
+
+def read_values(path: Path) -> Mapping[str, Any]:
+    """A file of values: JSON or YAML by its ending, else lines of KEY=value.
+
+    Raises:
+        OSError, ValueError, LoadError: it cannot be read as what it is.
+    """
+    if path.suffix in (".yaml", ".yml"):
+        data = read_document(path).data
+    elif path.suffix == ".json":
+        data = json.loads(path.read_text("utf-8"))
+    else:
+        return _lines(path.read_text("utf-8"))
+    if isinstance(data, dict):
+        return data
+    raise ValueError("not a mapping")
+
+
+def _lines(text: str) -> dict[str, str]:
+    values = {}
+    for line in text.splitlines():
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if not equals or name.startswith("#"):
+            continue
+        value = value.strip()
+        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        values[name.strip()] = value
+    return values

@@ -1,0 +1,513 @@
+"""Sockets, signals, lifespans: the only module that starts anything.
+
+A Generation is one loaded state of the files: its engine, its doors, its calls in flight. Watching replaces the
+generation behind the ports; connections and MCP sessions stay where they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import gc
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import uvicorn
+
+from capstan.call.engine import Engine, LiveUnit
+from capstan.errors import CapabilityError, LoadError, Problem
+from capstan.expose.door import Access, Door
+from capstan.expose.mcp import McpApp, Tools
+from capstan.expose.openapi import openapi_document
+from capstan.expose.rest import Receive, RestApp, RestUnit, Scope, Send
+from capstan.load import load
+from capstan.load.files import find_files
+from capstan.plan.build import build_plan
+from capstan.plan.site import PortPlan, Site, join_plans
+from capstan.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_WATCH_SECONDS: Final = 0.5
+_KEEP_ALIVE_SECONDS: Final = 75  # longer than the proxies in front keep theirs
+_BACKLOG: Final = 2048
+_GC_THRESHOLD: Final = 50_000
+_YOUNG_SECONDS: Final = 2.0  # a worker that dies younger would die again
+
+
+class ServeError(CapabilityError):
+    """The server cannot start, for a reason outside the files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an operator says on the command line."""
+
+    paths: tuple[str, ...]
+    host: str | None = None
+    port_offset: int = 0
+    base_uris: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    workers: int = 1
+    watch: bool = False
+    origins: frozenset[str] = frozenset()
+    hosts: frozenset[str] = frozenset()
+
+
+def load_site(options: Options) -> tuple[Site, tuple[Problem, ...]]:
+    """Every file of the command line, planned and joined, and the warnings met on the way.
+
+    Raises:
+        LoadError: with every problem of every file.
+    """
+    files, passed = find_files(options.paths)
+    warnings: list[Problem] = []
+    problems: list[Problem] = []
+    plans = []
+    for path in passed:
+        logger.info("%s is no capability file and is passed over", path)
+    used: set[str] = set()
+    for path in files:
+        try:
+            capability = load(path)
+            plan, told = build_plan(capability, options.environ, options.base_uris)
+        except LoadError as error:
+            problems += error.problems
+            continue
+        used |= {api.namespace for api in plan.apis}
+        plans.append(plan)
+        warnings += told
+    if problems:
+        raise LoadError(problems)
+    unknown = set(options.base_uris) - used
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        raise ServeError(f"--base-uri names a namespace that no file consumes: {names}")
+    site, told = join_plans(plans)
+    return site, (*warnings, *told)
+
+
+# --- one loaded state
+
+
+class Generation:
+    """Everything made from one state of the files."""
+
+    def __init__(self, site: Site, settings: Settings, access: Mapping[int, Access]) -> None:
+        self.site = site
+        self.engine = Engine(settings)
+        self.settings = settings
+        self.in_flight = 0
+        self._idle = asyncio.Event()
+        self.live: dict[int, LiveUnit] = {}
+        for capability in site.capabilities:
+            self.live |= self.engine.units(capability)
+        self.doors: dict[int, Door] = {}
+        self._access = access
+
+    def open_doors(self, endpoints: Mapping[tuple[int, str], McpApp]) -> None:
+        for port in self.site.ports:
+            units = [RestUnit(operation, self.live[id(operation.unit)]) for operation in port.operations]
+            pages = _pages(port) if port.has_rest else {}
+            rest = RestApp(units, self.settings, pages)
+            mcp = {path: app for (number, path), app in endpoints.items() if number == port.port}
+            self.doors[port.port] = Door(self._access[port.port], rest, mcp)
+
+    @contextlib.contextmanager
+    def call(self) -> Iterator[None]:
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+            if self.in_flight == 0:
+                self._idle.set()
+
+    async def finish(self, patience_seconds: float) -> None:
+        """Wait until no call is in flight, or patience ends."""
+        self._idle.clear()
+        if self.in_flight:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), patience_seconds)
+
+    async def retire(self, patience_seconds: float) -> None:
+        """Close the engine once its last call is done."""
+        await self.finish(patience_seconds)
+        await self.engine.close()
+
+
+def _pages(port: PortPlan) -> dict[str, Callable[[], tuple[bytes, bytes]]]:
+    @functools.cache
+    def document() -> tuple[bytes, bytes]:
+        found = openapi_document(port.title, port.description, port.operations)
+        return b"application/json", json.dumps(found, ensure_ascii=False).encode()
+
+    @functools.cache
+    def docs() -> tuple[bytes, bytes]:
+        page = resources.files("capstan.expose").joinpath("docs.html").read_bytes()
+        return b"text/html; charset=utf-8", page
+
+    return {"/openapi.json": document, "/docs": docs}
+
+
+# --- the server
+
+
+class _PortApp:
+    """What a listening port runs: the door of whatever generation is current."""
+
+    def __init__(self, server: _Server, number: int) -> None:
+        self._server, self._number = server, number
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        generation = self._server.generation
+        # An open MCP stream is no call: it would never end by itself.
+        if scope["method"] == "GET" and scope["path"].endswith("/mcp"):
+            await generation.doors[self._number](scope, receive, send)
+            return
+        with generation.call():
+            await generation.doors[self._number](scope, receive, send)
+
+
+class _Listener(uvicorn.Server):
+    """uvicorn without its own signal handlers, for the process has one place for them; says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Server:
+    """All ports of one process."""
+
+    def __init__(self, site: Site, options: Options, settings: Settings) -> None:
+        self._options, self._settings = options, settings
+        self._listeners: dict[int, tuple[_Listener, asyncio.Task[None]]] = {}
+        self._endpoints: dict[tuple[int, str], McpApp] = {}
+        self.stdio: McpApp | None = None
+        self._background: set[asyncio.Task[None]] = set()
+        self.generation = self._generation(site)
+
+    def _generation(self, site: Site) -> Generation:
+        """A new generation; MCP endpoints that exist already get its tools and keep their sessions."""
+        access = {port.port: self._access(port) for port in site.ports}
+        generation = Generation(site, self._settings, access)
+        wanted = {}
+        page = self._settings.tools_per_page
+        for port in site.ports:
+            for path, tool_set in port.endpoints:
+                tools = Tools(tool_set, generation.live, page)
+                app = self._endpoints.get((port.port, path))
+                if app is None:
+                    app = McpApp(tools, self._settings, stateless=self._options.workers > 1)
+                wanted[port.port, path] = (app, tools)
+        for app, tools in wanted.values():
+            app.tools = tools
+        gone = [app for key, app in self._endpoints.items() if key not in wanted]
+        self._endpoints = {key: app for key, (app, _) in wanted.items()}
+        for app in gone:
+            self.in_background(app.close())
+        if site.stdio is not None:
+            tools = Tools(site.stdio, generation.live, page)
+            self.stdio = self.stdio or McpApp(tools, self._settings, stateless=False)
+            self.stdio.tools = tools
+        generation.open_doors(self._endpoints)
+        return generation
+
+    def _access(self, port: PortPlan) -> Access:
+        loopback = all(host in _LOOPBACK for host in hosts_of(port, self._options))
+        return Access(loopback, self._options.hosts, self._options.origins)
+
+    async def listen(self, sockets: Mapping[int, list[socket.socket]]) -> None:
+        """Accept connections on every port."""
+        for number, bound in sockets.items():
+            config = uvicorn.Config(
+                _PortApp(self, number), http="httptools", ws="none", lifespan="off", interface="asgi3",
+                log_config=None, access_log=False, server_header=False, proxy_headers=False,
+                backlog=_BACKLOG, timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=max(1, round(self._settings.stop_timeout_seconds)),
+            )  # fmt: skip
+            listener = _Listener(config)
+            task = asyncio.create_task(listener.serve(bound), name=f"port {number}")
+            self._listeners[number] = (listener, task)
+        for listener, task in self._listeners.values():
+            await asyncio.wait([asyncio.ensure_future(listener.listening.wait()), task],
+                               return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
+            if task.done():
+                task.result()
+                raise ServeError("a port stopped listening at once")
+
+    def replace(self, site: Site) -> None:
+        """Put a new state behind the ports."""
+        old = self.generation
+        self.generation = self._generation(site)
+        self.in_background(old.retire(self._settings.total_timeout_seconds))
+
+    def in_background(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    @property
+    def ports(self) -> set[int]:
+        return set(self._listeners)
+
+    async def drop(self, number: int) -> None:
+        """Stop listening on one port."""
+        listener, task = self._listeners.pop(number)
+        listener.should_exit = True
+        await task
+
+    async def stop(self) -> None:
+        """Take no more connections, let calls finish, close everything."""
+        for listener, _ in self._listeners.values():
+            listener.should_exit = True
+        await self.generation.finish(self._settings.stop_timeout_seconds)
+        # Only now may streams and sessions end: the last calls may have been answering on them.
+        await asyncio.gather(*(app.close() for app in self._endpoints.values()))
+        await asyncio.gather(*(task for _, task in self._listeners.values()), return_exceptions=True)
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.generation.engine.close()
+
+
+def hosts_of(port: PortPlan, options: Options) -> tuple[str, ...]:
+    """Where to listen: as the operator says, else as the files say, else on this machine only."""
+    if options.host is not None:
+        return (options.host,)
+    return port.addresses or ("127.0.0.1",)
+
+
+def bind(site: Site, options: Options, already: Collection[int] = ()) -> dict[int, list[socket.socket]]:
+    """A listening socket for every address of every port.
+
+    Raises:
+        ServeError: a port cannot be had.
+    """
+    sockets: dict[int, list[socket.socket]] = {}
+    try:
+        for port in site.ports:
+            if port.port in already:
+                continue
+            number = port.port + options.port_offset
+            if not 0 < number < 65536:
+                raise ServeError(f"port {port.port} with the offset {options.port_offset} is no port")
+            for host in hosts_of(port, options):
+                sockets.setdefault(port.port, []).append(_bind(host, number))
+    except ServeError:
+        for bound in sockets.values():
+            for item in bound:
+                item.close()
+        raise
+    return sockets
+
+
+def _bind(host: str, number: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, number), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        reason = "is taken by another program" if error.errno == 98 else f"cannot be had: {error.strerror}"
+        raise ServeError(f"port {number} on {host} {reason}; try --port-offset 100") from error
+
+
+def urls(site: Site, options: Options) -> list[str]:
+    """Where a person finds each door."""
+    found = []
+    for port in site.ports:
+        host = hosts_of(port, options)[0]
+        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)
+        base = f"http://{shown}:{port.port + options.port_offset}"
+        if port.has_rest:
+            found.append(f"REST {base}")
+        if port.endpoints:
+            found.append(f"MCP {base}/mcp")
+    if site.stdio is not None:
+        found.append("MCP stdio")
+    return found
+
+
+async def run(
+    site: Site,
+    options: Options,
+    settings: Settings,
+    sockets: Mapping[int, list[socket.socket]],
+    ready: Callable[[], None],
+) -> None:
+    """Serve until SIGINT or SIGTERM, or until standard input ends for a stdio server that is all there is."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    server = _Server(site, options, settings)
+    await server.listen(sockets)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
+    ready()
+    work: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
+    if server.stdio is not None:
+        work.append(asyncio.create_task(server.stdio.run_stdio()))
+    if options.watch:
+        server.in_background(_watch(server, options, stop))
+    await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+    stop.set()
+    for task in work:
+        task.cancel()
+    await asyncio.gather(*work, return_exceptions=True)
+    await server.stop()
+
+
+# --- watching
+
+
+def _stamps(options: Options) -> dict[Path, tuple[int, int]]:
+    """What changes when a file does."""
+    stamps = {}
+    with contextlib.suppress(LoadError, OSError):
+        for path in find_files(options.paths)[0]:
+            with contextlib.suppress(OSError):
+                found = path.stat()
+                stamps[path] = (found.st_mtime_ns, found.st_size)
+    return stamps
+
+
+async def _watch(server: _Server, options: Options, stop: asyncio.Event) -> None:
+    """Load changed files; what is wrong is told, and the last good state goes on."""
+    loop = asyncio.get_running_loop()
+    known = await loop.run_in_executor(None, _stamps, options)
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _WATCH_SECONDS)
+        found = await loop.run_in_executor(None, _stamps, options)
+        if found == known or stop.is_set():
+            continue
+        known = found
+        try:
+            site, _ = await loop.run_in_executor(None, load_site, options)
+            wanted = {port.port for port in site.ports}
+            sockets = bind(site, options, server.ports)
+        except (LoadError, ServeError) as error:
+            logger.error(  # noqa: TRY400 - the problems say it all
+                "the change is not taken over, the last good state goes on:\n%s", error
+            )
+            continue
+        server.replace(site)
+        await server.listen(sockets)
+        for number in server.ports - wanted:
+            await server.drop(number)
+        logger.info("reloaded: %s", ", ".join(urls(site, options)))
+
+
+# --- processes
+
+
+def serve(site: Site, options: Options, settings: Settings, ready: Callable[[], None]) -> None:
+    """Serve a site in this process, or in `options.workers` processes that share the ports.
+
+    Raises:
+        ServeError: a port cannot be had.
+    """
+    if options.workers > 1 and site.stdio is not None:
+        raise ServeError("an MCP server on stdio cannot have several workers")
+    sockets = bind(site, options)
+    if options.workers == 1:
+        _run_loop(site, options, settings, sockets, ready)
+    else:
+        _run_workers(site, options, settings, sockets, ready)
+
+
+def _run_loop(
+    site: Site,
+    options: Options,
+    settings: Settings,
+    sockets: Mapping[int, list[socket.socket]],
+    ready: Callable[[], None],
+) -> None:
+    import uvloop  # noqa: PLC0415 - a platform without it can still validate and explain
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(site, options, settings, sockets, ready))
+
+
+def _run_workers(
+    site: Site,
+    options: Options,
+    settings: Settings,
+    sockets: Mapping[int, list[socket.socket]],
+    ready: Callable[[], None],
+) -> None:
+    """Fork the workers and look after them: one that dies is replaced, and a signal reaches all."""
+    reading, writing = os.pipe()
+    children: dict[int, float] = {}
+    stopping = False
+
+    def start(tell: Callable[[], None]) -> None:
+        pid = os.fork()
+        if pid:
+            children[pid] = time.monotonic()
+            return
+        code = 1
+        try:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            _run_loop(site, options, settings, sockets, tell)
+            code = 0
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+
+    def forward(number: int, _: object) -> None:
+        nonlocal stopping
+        stopping = True
+        for bound in sockets.values():
+            for item in bound:
+                item.close()
+        for pid in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def tell_parent() -> None:
+        os.write(writing, b".")
+
+    signal.signal(signal.SIGINT, forward)
+    signal.signal(signal.SIGTERM, forward)
+    for _ in range(options.workers):
+        start(tell_parent)
+    os.close(writing)
+    told = 0
+    while told < options.workers and (found := os.read(reading, options.workers)):
+        told += len(found)
+    if told == options.workers and not stopping:
+        ready()
+    while children:
+        pid, status = os.wait()
+        lived = time.monotonic() - children.pop(pid)
+        if stopping:
+            continue
+        if lived < _YOUNG_SECONDS:
+            forward(signal.SIGTERM, None)
+            raise ServeError(f"a worker ended as soon as it had started (status {status})")
+        logger.error("worker %d ended unasked (status %d); another takes its place", pid, status)
+        start(lambda: None)

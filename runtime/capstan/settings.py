@@ -1,0 +1,53 @@
+"""What the process environment says about Capstan itself, read once into a frozen Settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+from urllib.request import getproxies_environment
+
+from capstan.errors import CapabilityError
+
+_PREFIX = "CAPSTAN_"
+
+
+class SettingsError(CapabilityError):
+    """A CAPSTAN_ variable cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Limits and waits. Each can be set as CAPSTAN_<NAME> in the environment."""
+
+    connect_timeout_seconds: float = 5.0
+    read_timeout_seconds: float = 30.0  # between two reads
+    total_timeout_seconds: float = 60.0  # of one upstream call, its body included
+    stop_timeout_seconds: float = 10.0  # for calls in flight when asked to stop
+    max_connections: int = 100  # to one consumed API, per process
+    max_request_bytes: int = 1024**2
+    max_parsed_bytes: int = 8 * 1024**2
+    max_streamed_bytes: int = 64 * 1024**2
+    tools_per_page: int = 100
+    proxies: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Environment -> Settings.
+
+    Raises:
+        SettingsError: a value is not a positive number.
+    """
+    values: dict[str, Any] = {}
+    for item in fields(Settings):
+        text = environ.get(_PREFIX + item.name.upper())
+        if text is None or item.name == "proxies":
+            continue
+        kind = int if isinstance(item.default, int) else float
+        try:
+            values[item.name] = kind(text)
+        except ValueError:
+            values[item.name] = -1
+        if not 0 < values[item.name] < float("inf"):
+            raise SettingsError(f"{_PREFIX}{item.name.upper()} must be a positive number, not '{text}'")
+    return Settings(**values, proxies=getproxies_environment())
