@@ -162,24 +162,32 @@ def _explain(options: argparse.Namespace) -> int:
     for adapter in told["rest"]:
         print(f"\nREST on port {adapter['port']}")
         for operation in adapter["operations"]:
-            _print_unit(operation["route"], operation)
+            _print_unit(operation["route"], operation, places=True)
     for adapter in told["mcp"]:
         print(f"\nMCP on {'stdio' if adapter['port'] is None else 'port ' + str(adapter['port'])}")
         for tool in adapter["tools"]:
-            _print_unit(tool["tool"], tool)
+            _print_unit(tool["tool"], tool, places=False)
     return 0
 
 
-def _print_unit(name: str, unit: Mapping[str, Any]) -> None:
+def _print_unit(name: str, unit: Mapping[str, Any], *, places: bool) -> None:
     print(f"  {_bold(name)}  {_dim(unit['effect'])}")
     for key, item in unit["inputs"].items():
-        need = "required" if item["required"] else "optional"
         kind = item["schema"].get("type", "any")
-        print(f"      {key}: {kind if isinstance(kind, str) else '|'.join(kind)}, {need}, from {item['in']}")
+        told = [kind if isinstance(kind, str) else "|".join(kind), "required" if item["required"] else "optional"]
+        if places:
+            told.append(f"from {item['in']}")
+        print(f"      {key}: {', '.join(told)}")
     call = unit["call"]
     if call is None:
-        print("      answers without a call")
-        return
+        print("      -> no call: the answer is all in the file")
+    else:
+        _print_call(call)
+    if unit["answer"] != "as it comes":
+        print(f"      <- {json.dumps(unit['answer'], ensure_ascii=False, default=str)}")
+
+
+def _print_call(call: Mapping[str, Any]) -> None:
     print(f"      -> {call['method']} {call['url']}")
     for part in ("query", "headers", "cookies"):
         for key, value in call.get(part, {}).items():
@@ -187,8 +195,6 @@ def _print_unit(name: str, unit: Mapping[str, Any]) -> None:
     if "body" in call:
         shown = {key: value for key, value in call["body"].items() if key != "kind"}
         print(f"         body {call['body']['kind']}: {json.dumps(shown, ensure_ascii=False, default=str)}")
-    if unit["answer"] != "as it comes":
-        print(f"      <- {json.dumps(unit['answer'], ensure_ascii=False, default=str)}")
 
 
 # --- call and serve
