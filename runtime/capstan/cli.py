@@ -17,9 +17,8 @@ from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 from capstan.errors import CallError, CapabilityError, LoadError, Problem
-from capstan.load import load
 from capstan.load.files import find_files
-from capstan.plan.build import build_plan
+from capstan.plan.build import plan_file
 from capstan.plan.explain import explain
 from capstan.plan.variables import read_values
 from capstan.resources import VERSION
@@ -122,7 +121,7 @@ def _validate(options: argparse.Namespace) -> int:
     plans = []
     for path in found:
         try:
-            plan, warnings = build_plan(load(path))
+            plan, warnings = plan_file(path)
         except LoadError as error:
             problems += error.problems
         else:
@@ -152,7 +151,7 @@ def _files(count: int) -> str:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    plan, warnings = build_plan(load(options.file))
+    plan, warnings = plan_file(options.file)
     told = explain(plan)
     if options.json:
         print(json.dumps(told, ensure_ascii=False, indent=2, default=str))
@@ -227,7 +226,7 @@ def _call(options: argparse.Namespace) -> int:
     from capstan.call.engine import open_engine
     from capstan.settings import read_settings
 
-    plan, _ = build_plan(load(options.file), _environ(options), _base_uris(options))
+    plan, _ = plan_file(options.file, _environ(options), _base_uris(options))
     units = {unit.name: unit for unit in reversed(plan.units)}
     if options.unit not in units:
         from capstan.load.schema import suggest

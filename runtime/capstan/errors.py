@@ -73,6 +73,13 @@ class Problem:
         }
 
 
+def in_file_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems as a reader of their files meets them, each once. Files keep the order they came in."""
+    unique = list(dict.fromkeys(problems))
+    files = list(dict.fromkeys(problem.at.file for problem in unique))
+    return sorted(unique, key=lambda p: (files.index(p.at.file), p.at.line, p.at.column))
+
+
 _WINDOW = 120
 
 

@@ -1,7 +1,6 @@
 """Sockets, signals, lifespans: the only module that starts anything.
 
-A Generation is one loaded state of the files: its engine, its doors, its calls in flight. Watching replaces the
-generation behind the ports; connections and MCP sessions stay where they are.
+Watching replaces the generation behind the ports; connections and MCP sessions stay where they are.
 """
 
 from __future__ import annotations
@@ -10,32 +9,26 @@ import asyncio
 import contextlib
 import functools
 import gc
-import json
 import logging
-import os
 import signal
 import socket
-import sys
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
 
-from capstan.call.engine import Engine, LiveUnit
-from capstan.errors import CapabilityError, LoadError, Problem
-from capstan.expose.door import Access, Door
+from capstan.errors import LoadError, Problem
+from capstan.expose.door import Access
+from capstan.expose.generation import Generation
 from capstan.expose.mcp import McpApp, Tools
-from capstan.expose.openapi import openapi_document
-from capstan.expose.rest import Receive, RestApp, RestUnit, Scope, Send
-from capstan.load import load
+from capstan.expose.rest import Receive, Scope, Send
 from capstan.load.files import find_files
-from capstan.plan.build import build_plan
+from capstan.plan.build import plan_file
 from capstan.plan.site import PortPlan, Site, join_plans
 from capstan.settings import Settings
+from capstan.workers import ServeError, run_workers
 
 logger = logging.getLogger(__name__)
 
@@ -44,11 +37,6 @@ _WATCH_SECONDS: Final = 0.5
 _KEEP_ALIVE_SECONDS: Final = 75  # longer than the proxies in front keep theirs
 _BACKLOG: Final = 2048
 _GC_THRESHOLD: Final = 50_000
-_YOUNG_SECONDS: Final = 2.0  # a worker that dies younger would die again
-
-
-class ServeError(CapabilityError):
-    """The server cannot start, for a reason outside the files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +69,7 @@ def load_site(options: Options) -> tuple[Site, tuple[Problem, ...]]:
     used: set[str] = set()
     for path in files:
         try:
-            capability = load(path)
-            plan, told = build_plan(capability, options.environ, options.base_uris)
+            plan, told = plan_file(path, options.environ, options.base_uris)
         except LoadError as error:
             problems += error.problems
             continue
@@ -97,69 +84,6 @@ def load_site(options: Options) -> tuple[Site, tuple[Problem, ...]]:
         raise ServeError(f"--base-uri names a namespace that no file consumes: {names}")
     site, told = join_plans(plans)
     return site, (*warnings, *told)
-
-
-# --- one loaded state
-
-
-class Generation:
-    """Everything made from one state of the files."""
-
-    def __init__(self, site: Site, settings: Settings, access: Mapping[int, Access]) -> None:
-        self.site = site
-        self.engine = Engine(settings)
-        self.settings = settings
-        self.in_flight = 0
-        self._idle = asyncio.Event()
-        self.live: dict[int, LiveUnit] = {}
-        for capability in site.capabilities:
-            self.live |= self.engine.units(capability)
-        self.doors: dict[int, Door] = {}
-        self._access = access
-
-    def open_doors(self, endpoints: Mapping[tuple[int, str], McpApp]) -> None:
-        for port in self.site.ports:
-            units = [RestUnit(operation, self.live[id(operation.unit)]) for operation in port.operations]
-            pages = _pages(port) if port.has_rest else {}
-            rest = RestApp(units, self.settings, pages)
-            mcp = {path: app for (number, path), app in endpoints.items() if number == port.port}
-            self.doors[port.port] = Door(self._access[port.port], rest, mcp)
-
-    @contextlib.contextmanager
-    def call(self) -> Iterator[None]:
-        self.in_flight += 1
-        try:
-            yield
-        finally:
-            self.in_flight -= 1
-            if self.in_flight == 0:
-                self._idle.set()
-
-    async def finish(self, patience_seconds: float) -> None:
-        """Wait until no call is in flight, or patience ends."""
-        self._idle.clear()
-        if self.in_flight:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), patience_seconds)
-
-    async def retire(self, patience_seconds: float) -> None:
-        """Close the engine once its last call is done."""
-        await self.finish(patience_seconds)
-        await self.engine.close()
-
-
-def _pages(port: PortPlan) -> dict[str, Callable[[], tuple[bytes, bytes]]]:
-    @functools.cache
-    def document() -> tuple[bytes, bytes]:
-        found = openapi_document(port.title, port.description, port.operations)
-        return b"application/json", json.dumps(found, ensure_ascii=False).encode()
-
-    @functools.cache
-    def docs() -> tuple[bytes, bytes]:
-        page = resources.files("capstan.expose").joinpath("docs.html").read_bytes()
-        return b"text/html; charset=utf-8", page
-
-    return {"/openapi.json": document, "/docs": docs}
 
 
 # --- the server
@@ -435,7 +359,8 @@ def serve(site: Site, options: Options, settings: Settings, ready: Callable[[], 
     if options.workers == 1:
         _run_loop(site, options, settings, sockets, ready)
     else:
-        _run_workers(site, options, settings, sockets, ready)
+        share = functools.partial(_run_loop, site, options, settings, sockets)
+        run_workers(options.workers, [item for bound in sockets.values() for item in bound], share, ready)
 
 
 def _run_loop(
@@ -449,65 +374,3 @@ def _run_loop(
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(site, options, settings, sockets, ready))
-
-
-def _run_workers(
-    site: Site,
-    options: Options,
-    settings: Settings,
-    sockets: Mapping[int, list[socket.socket]],
-    ready: Callable[[], None],
-) -> None:
-    """Fork the workers and look after them: one that dies is replaced, and a signal reaches all."""
-    reading, writing = os.pipe()
-    children: dict[int, float] = {}
-    stopping = False
-
-    def start(tell: Callable[[], None]) -> None:
-        pid = os.fork()
-        if pid:
-            children[pid] = time.monotonic()
-            return
-        code = 1
-        try:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            _run_loop(site, options, settings, sockets, tell)
-            code = 0
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
-
-    def forward(number: int, _: object) -> None:
-        nonlocal stopping
-        stopping = True
-        for bound in sockets.values():
-            for item in bound:
-                item.close()
-        for pid in children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-
-    def tell_parent() -> None:
-        os.write(writing, b".")
-
-    signal.signal(signal.SIGINT, forward)
-    signal.signal(signal.SIGTERM, forward)
-    for _ in range(options.workers):
-        start(tell_parent)
-    os.close(writing)
-    told = 0
-    while told < options.workers and (found := os.read(reading, options.workers)):
-        told += len(found)
-    if told == options.workers and not stopping:
-        ready()
-    while children:
-        pid, status = os.wait()
-        lived = time.monotonic() - children.pop(pid)
-        if stopping:
-            continue
-        if lived < _YOUNG_SECONDS:
-            forward(signal.SIGTERM, None)
-            raise ServeError(f"a worker ended as soon as it had started (status {status})")
-        logger.error("worker %d ended unasked (status %d); another takes its place", pid, status)
-        start(lambda: None)

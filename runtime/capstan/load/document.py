@@ -29,6 +29,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: Final = {"": None, "~": None, "null": None, "Null": None, "NULL": None, "true": True, "True": True,
                  "TRUE": True, "false": False, "False": False, "FALSE": False}  # fmt: skip
 _MAYBE_NUMBER: Final = frozenset("0123456789+-.")
+_NOTHING: Final = object()
 _CORE_TAGS: Final = {"tag:yaml.org,2002:str", "!", None}
 
 
@@ -72,10 +73,26 @@ class Document:
 
     def scalar_text(self, pointer: Pointer) -> str:
         """A scalar as its author wrote it: `1.10` stays `1.10`."""
-        parent = self.data
-        for part in pointer[:-1]:
-            parent = parent[part]
+        parent = self._at(pointer[:-1])
         return str(self._origin[id(parent)][pointer[-1]][1].value)
+
+    def rename(self, pointer: Pointer, name: str) -> None:
+        """Give the key at `pointer` another name; it keeps its place."""
+        parent = self._at(pointer[:-1])
+        parent[name] = parent.pop(pointer[-1])
+        origin = self._origin[id(parent)]
+        origin[name] = origin[pointer[-1]]
+
+    def remove(self, pointer: Pointer) -> bool:
+        """Take the key at `pointer` away. An item of a list stays, for the others' places count from it."""
+        parent = self._at(pointer[:-1])
+        return isinstance(parent, dict) and parent.pop(pointer[-1], _NOTHING) is not _NOTHING
+
+    def _at(self, pointer: Pointer) -> Json:
+        node = self.data
+        for part in pointer:
+            node = node[part]
+        return node
 
     def _location(self, line: int, column: int, pointer: Pointer = ()) -> Location:
         if self._lines is None:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from capstan.errors import Problem
 from capstan.load.document import Place
 from capstan.load.expression import JsonPath, PathTemplate, Template
 
@@ -228,6 +227,7 @@ class Unit:
     call: str | None
     with_: tuple[WithEntry, ...]
     outputs: tuple[Output, ...]
+    refused: bool = False  # a problem is told already; what follows from it is noise
     at: Place = _at()
     call_at: Place | None = _at()
 
@@ -291,5 +291,4 @@ class Capability:
     binds: tuple[Bind, ...]
     consumes: tuple[ConsumedApi, ...]
     exposes: tuple[Adapter, ...]
-    warnings: tuple[Problem, ...] = field(default=(), compare=False)
     at: Place = _at()

@@ -6,140 +6,43 @@ single place. What this version does not run yet is refused here by name, never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final
 
-from capstan.errors import LoadError, Problem
+from capstan.errors import Problem
 from capstan.load import model
-from capstan.load.document import Document, Json, Place, Pointer
+from capstan.load.body import parse_body
+from capstan.load.document import Document
 from capstan.load.expression import (
-    ExpressionError,
     JsonPath,
     PathTemplate,
     Template,
-    fold,
-    map_strings,
     parse_braces,
-    parse_json_template,
     parse_jsonpath,
     parse_path,
     parse_route,
-    parse_template,
 )
-
-T = TypeVar("T")
+from capstan.load.node import Node, Reader
+from capstan.load.output import parse_outputs
+from capstan.load.parameters import parse_parameters
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
-_SCHEMA_KEYWORDS: Final = (
-    "title", "format", "pattern", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
-    "multipleOf", "minLength", "maxLength", "minItems", "maxItems", "uniqueItems", "deprecated",
-)  # fmt: skip
 _AS_IT_COMES: Final = frozenset({"json", "text", "binary", "raw"})  # formats that ask for no conversion
-_MEDIA_TYPES: Final = {"json": "application/json", "text": "text/plain; charset=utf-8", "xml": "application/xml",
-                       "sparql": "application/sparql-query", "raw": "application/octet-stream",
-                       "formUrlEncoded": "application/x-www-form-urlencoded"}  # fmt: skip
 
 
-class _Node:
-    """A mapping of the document together with where it stands."""
+def parse_capability(document: Document) -> tuple[model.Capability, list[Problem]]:
+    """A document that passed the schema -> the model, and what is wrong with it.
 
-    __slots__ = ("_parser", "data", "pointer")
-
-    def __init__(self, parser: _Parser, data: Mapping[str, Json], pointer: Pointer) -> None:
-        self._parser, self.data, self.pointer = parser, data, pointer
-
-    def __contains__(self, key: str) -> bool:
-        return key in self.data
-
-    def text(self, *keys: str) -> str | None:
-        """The first of `keys` that is there, as its author wrote it."""
-        for key in keys:
-            value = self.data.get(key)
-            if isinstance(value, str):
-                return value
-            if value is not None:
-                return self._parser.document.scalar_text((*self.pointer, key))
-        return None
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self.data.get(key) or ()
-        scalar_text = self._parser.document.scalar_text
-        return tuple(v if isinstance(v, str) else scalar_text((*self.pointer, key, i)) for i, v in enumerate(value))
-
-    def node(self, key: str) -> _Node | None:
-        value = self.data.get(key)
-        return _Node(self._parser, value, (*self.pointer, key)) if isinstance(value, dict) else None
-
-    def nodes(self, key: str) -> Iterator[_Node]:
-        for index, value in enumerate(self.data.get(key) or ()):
-            yield _Node(self._parser, value, (*self.pointer, key, index))
-
-    def named(self, key: str) -> Iterator[tuple[str, _Node]]:
-        """A collection in either spelling: a list of `{name: ...}` or a map keyed by name."""
-        value = self.data.get(key)
-        if isinstance(value, dict):
-            for name, item in value.items():
-                yield name, _Node(self._parser, item, (*self.pointer, key, name))
-        elif value:
-            for index, item in enumerate(value):
-                node = _Node(self._parser, item, (*self.pointer, key, index))
-                yield node.text("name") or "", node
-
-    def at(self, key: str | None = None) -> Place:
-        return Place(self._parser.document, self.pointer if key is None else (*self.pointer, key))
-
-    def parse(self, key: str, parser: Callable[[str], T], otherwise: T) -> T:
-        """Run an expression parser over a text; its complaint becomes a problem at the text's place."""
-        text = self.text(key)
-        return otherwise if text is None else self._parser.expression(text, parser, (*self.pointer, key), otherwise)
-
-
-def parse_capability(document: Document) -> model.Capability:
-    """A document that passed the schema -> the model.
-
-    Raises:
-        LoadError: with every problem found.
+    With problems the model is not to be run; it serves to find further ones.
     """
     parser = _Parser(document)
-    capability = parser.capability()
-    if parser.problems:
-        raise LoadError(parser.problems)
-    return capability
+    return parser.capability(), parser.problems
 
 
-class _Parser:
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        self.problems: list[Problem] = []
-        self.warnings: list[Problem] = []
-
-    # --- telling
-
-    def problem(self, code: str, message: str, at: Place, hint: str = "", *, key: bool = False) -> None:
-        self.problems.append(Problem(code, message, at.location(key=key), hint))
-
-    def unsupported(self, node: _Node, *keys: str) -> None:
-        for key in keys:
-            if node.data.get(key) is not None:
-                self.problem("not-supported-yet", f"'{key}' is not supported yet", node.at(key), key=True)
-
-    def expression(self, text: str, parser: Callable[[str], T], pointer: Pointer, otherwise: T) -> T:
-        try:
-            return parser(text)
-        except ExpressionError as error:
-            self.problem("bad-expression", str(error), Place(self.document, pointer))
-            return otherwise
-
-    def template(self, node: _Node, *keys: str) -> Template | None:
-        for key in keys:
-            if key in node:
-                return node.parse(key, parse_template, Template(()))
-        return None
-
+class _Parser(Reader):
     # --- the file
 
     def capability(self) -> model.Capability:
-        root = _Node(self, self.document.data, ())
+        root = Node(self, self.document.data, ())
         if ("naftiko" in root) == ("ikanos" in root):
             message = "the file must begin with its version: one of 'naftiko' or 'ikanos'"
             self.problem("missing-version", message, root.at(), "for example: naftiko: 1.0.0-alpha2")
@@ -148,9 +51,9 @@ class _Parser:
         if body is None:
             if not self.problems:
                 self.problem("missing-keyword", "'capability' is missing: nothing is consumed or exposed", root.at())
-            body = _Node(self, {}, ("capability",))
+            body = Node(self, {}, ("capability",))
         self.unsupported(body, "aggregates")
-        info = root.node("info") or _Node(self, {}, ("info",))
+        info = root.node("info") or Node(self, {}, ("info",))
         binds = [self.bind(node) for owner in (root, body) for node in owner.nodes("binds")]
         binds += [self.external_reference(node) for node in root.nodes("externalRefs")]
         return model.Capability(
@@ -161,20 +64,19 @@ class _Parser:
             binds=tuple(binds),
             consumes=tuple(self.consumed_api(node) for node in body.nodes("consumes")),
             exposes=tuple(a for node in body.nodes("exposes") if (a := self.adapter(node)) is not None),
-            warnings=tuple(self.warnings),
             at=body.at(),
         )
 
-    def bind(self, node: _Node) -> model.Bind:
+    def bind(self, node: Node) -> model.Bind:
         self.unsupported(node, "from", "import", "as", "type", "resolution", "uri")
         return self._bind(node, "namespace", node.text("location"))
 
-    def external_reference(self, node: _Node) -> model.Bind:
+    def external_reference(self, node: Node) -> model.Bind:
         """The 0.5 spelling of a bind."""
         self.unsupported(node, "from", "import", "as", "location", "namespace")
         return self._bind(node, "name", node.text("uri") if node.text("resolution") == "file" else None)
 
-    def _bind(self, node: _Node, name: str, location: str | None) -> model.Bind:
+    def _bind(self, node: Node, name: str, location: str | None) -> model.Bind:
         namespace = node.text(name)
         if namespace is None:
             self.problem("missing-keyword", f"'{name}' is missing", node.at())
@@ -194,7 +96,7 @@ class _Parser:
 
     # --- consumes
 
-    def consumed_api(self, node: _Node) -> model.ConsumedApi:
+    def consumed_api(self, node: Node) -> model.ConsumedApi:
         self.unsupported(node, "import", "from", "as", "location", "tunnel", "endpoint", "discovery", "tools")
         if node.text("type") == "mcp":
             self.problem("not-supported-yet", "consuming an MCP server is not supported yet", node.at("type"))
@@ -202,7 +104,7 @@ class _Parser:
             for key in ("namespace", "baseUri"):
                 if key not in node:
                     self.problem("missing-keyword", f"'{key}' is missing", node.at())
-        parameters = self.parameters(node)
+        parameters = parse_parameters(node)
         return model.ConsumedApi(
             namespace=node.text("namespace") or "",
             base_uri=self.base_uri(node),
@@ -214,7 +116,7 @@ class _Parser:
             at=node.at(),
         )
 
-    def base_uri(self, node: _Node) -> Template:
+    def base_uri(self, node: Node) -> Template:
         text = (node.text("baseUri") or "").strip()
         if "baseUri" in node and not text:
             self.problem("empty-base-uri", "baseUri is empty: there is no API to call", node.at("baseUri"),
@@ -235,9 +137,9 @@ class _Parser:
         return template
 
     def consumed_resource(
-        self, name: str, node: _Node, inherited: tuple[model.Parameter, ...]
+        self, name: str, node: Node, inherited: tuple[model.Parameter, ...]
     ) -> model.ConsumedResource:
-        parameters = self.parameters(node)
+        parameters = parse_parameters(node)
         operations = (
             self.consumed_operation(n, item, (*inherited, *parameters)) for n, item in node.named("operations")
         )
@@ -250,7 +152,7 @@ class _Parser:
         )
 
     def consumed_operation(
-        self, name: str, node: _Node, inherited: tuple[model.Parameter, ...]
+        self, name: str, node: Node, inherited: tuple[model.Parameter, ...]
     ) -> model.ConsumedOperation:
         self.unsupported(node, "outputSchema", "outputMediaType", "maxBinarySize")
         form = node.text("outputRawFormat") or "json"
@@ -260,30 +162,30 @@ class _Parser:
         for _, output in self.output_nodes(node):
             output.parse("value", parse_jsonpath, JsonPath("$", ()))
             output.parse("mapping", parse_jsonpath, JsonPath("$", ())) if not output.node("mapping") else None
-        parameters = self.parameters(node)
+        parameters = parse_parameters(node)
         return model.ConsumedOperation(
             name=name,
             method=self.method(node),
             description=node.text("description") or "",
             parameters=parameters,
-            body=self.body(node, (*inherited, *parameters)),
+            body=parse_body(node, (*inherited, *parameters)),
             auth=self.auth(node),
             effect=node.data.get("effect"),
             path=node.parse("path", parse_path, PathTemplate(())),
             at=node.at(),
         )
 
-    def output_nodes(self, node: _Node) -> list[tuple[str, _Node]]:
+    def output_nodes(self, node: Node) -> list[tuple[str, Node]]:
         return list(node.named("outputParameters"))
 
-    def method(self, node: _Node) -> str:
+    def method(self, node: Node) -> str:
         method = (node.text("method") or "GET").upper()
         if method not in METHODS:
             self.problem("unknown-value", f"'{method}' is not a method that can be used", node.at("method"),
                          f"known here: {', '.join(METHODS)}")  # fmt: skip
         return method
 
-    def auth(self, node: _Node) -> model.Auth | None:
+    def auth(self, node: Node) -> model.Auth | None:
         auth = node.node("authentication")
         if auth is None:
             return None
@@ -323,7 +225,7 @@ class _Parser:
                 self.problem("not-supported-yet", f"authentication of type '{kind}' is not supported yet", auth.at())
                 return None
 
-    def tls(self, node: _Node) -> model.Tls | None:
+    def tls(self, node: Node) -> model.Tls | None:
         tls = node.node("tls")
         if tls is None:
             return None
@@ -334,149 +236,9 @@ class _Parser:
             self.template(tls, "clientKeyPassword"), self.template(tls, "caBundle"), at=tls.at(),
         )  # fmt: skip
 
-    # --- parameters and their schemas
-
-    def parameters(self, node: _Node) -> tuple[model.Parameter, ...]:
-        return tuple(self.parameter(name, item) for name, item in node.named("inputParameters"))
-
-    def parameter(self, name: str, node: _Node) -> model.Parameter:
-        if not name:
-            self.problem("missing-keyword", "'name' is missing", node.at())
-        if node.data.get("explode") is False or node.text("style") not in (None, "form", "simple"):
-            self.problem("not-supported-yet", "this 'style' is not supported yet", node.at())
-        value = node.data.get("value")
-        if isinstance(value, str):
-            value = node.parse("value", parse_template, Template(()))
-        elif isinstance(value, (dict, list)):
-            value = map_strings(value, parse_template)
-        elif value is not None:
-            value = Template((node.text("value") or "",)) if isinstance(value, float) else value
-        schema = self.schema(node)
-        required = node.data.get("required")
-        inner = node.node("schema")
-        default = node.data.get("default", inner.data.get("default") if inner else None)
-        if isinstance(default, (int, float)) and schema.get("type") == "string":
-            default = (node if "default" in node else inner or node).text("default")
-        return model.Parameter(
-            name=name,
-            where=node.data.get("in"),
-            schema=schema,
-            required=required if isinstance(required, bool) else None,
-            value=value,
-            default=default,
-            at=node.at(),
-        )
-
-    def schema(self, node: _Node) -> dict[str, Any]:
-        """A parameter's keywords -> the JSON Schema of its value."""
-        inner = node.node("schema")
-        if inner is not None:
-            whole = self.schema(inner)
-            if description := node.text("description"):
-                whole["description"] = description
-            return whole
-        data = node.data
-        schema: dict[str, Any] = {}
-        kind = data.get("type")
-        if kind in ("file", "binary"):
-            kind = "string"
-        if data.get("nullable") is True and isinstance(kind, str):
-            kind = [kind, "null"]
-        if kind is not None:
-            schema["type"] = kind
-        if description := node.text("description"):
-            schema["description"] = description
-        for key in _SCHEMA_KEYWORDS:
-            if key in data:
-                schema[key] = data[key]
-        if kind == "string" and "enum" in data:
-            schema["enum"] = list(node.texts("enum"))
-        if "pattern" in data:
-            schema["pattern"] = node.text("pattern")
-        examples = data.get("examples", [data["example"]] if "example" in data else None)
-        if examples is not None:
-            schema["examples"] = examples if isinstance(examples, list) else list(dict(examples).values())
-        if (items := node.node("items")) is not None:
-            schema["items"] = self.schema(items)
-        for key in ("allOf", "anyOf", "oneOf"):
-            if key in data:
-                schema[key] = [self.schema(item) for item in node.nodes(key)]
-        extra = data.get("additionalProperties")
-        if extra is not None:
-            holder = node.node("additionalProperties")
-            schema["additionalProperties"] = self.schema(holder) if holder is not None else extra
-        required = list(data["required"]) if isinstance(data.get("required"), list) else []
-        if "properties" in data:
-            schema["properties"] = {}
-            for name, item in node.named("properties"):
-                schema["properties"][name] = nested = self.schema(item)
-                if "default" in item:
-                    nested["default"] = item.data["default"]
-                if item.data.get("required") is True and name not in required:
-                    required.append(name)
-        if required:
-            schema["required"] = required
-        if "properties" in schema and "type" not in schema:
-            schema["type"] = "object"
-        return schema
-
-    # --- bodies
-
-    def body(self, node: _Node, parameters: tuple[model.Parameter, ...]) -> model.Body | None:
-        raw = node.data.get("body")
-        if raw is None:
-            return None
-        at = node.at("body")
-        if isinstance(raw, list):
-            return model.JsonBody(map_strings(raw, parse_template), _MEDIA_TYPES["json"], at=at)
-        holder = node.node("body")
-        if holder is None:
-            return self.bare_body(node, parameters, at)
-        kind: Any = holder.text("type")
-        media_type = holder.text("contentType") or _MEDIA_TYPES.get(kind, "")
-        data = holder.data["data"]
-        match kind:
-            case "json":
-                if isinstance(data, str):
-                    return model.JsonBody(holder.parse("data", parse_json_template, None), media_type, at=at)
-                return model.JsonBody(
-                    self.expression("", lambda _: map_strings(data, parse_template), (*holder.pointer, "data"), None),
-                    media_type, at=at,
-                )  # fmt: skip
-            case "formUrlEncoded" | "form":
-                fields = holder.node("data")
-                if fields is None:
-                    return model.FormTextBody(holder.parse("data", parse_template, Template(())), media_type, at=at)
-                pairs = tuple((key, self.template(fields, key) or Template(())) for key in fields.data)
-                return model.FormBody(pairs, media_type, at=at)
-            case "multipartForm" | "multipart":
-                return model.MultipartBody(tuple(self.part(n, item) for n, item in holder.named("data")), at=at)
-        encoding: Literal["none", "xml"] = "xml" if kind == "xml" else "none"
-        return model.TextBody(holder.parse("data", parse_template, Template(())), media_type, encoding, at=at)
-
-    def part(self, name: str, node: _Node) -> model.Part:
-        value = self.template(node, "value") or Template(())
-        return model.Part(name, value, self.template(node, "filename"), node.text("contentType"))
-
-    def bare_body(self, node: _Node, parameters: tuple[model.Parameter, ...], at: Place) -> model.Body:
-        """A body that is only text is JSON, unless a Content-Type header or the text itself says otherwise."""
-        declared = [p.value for p in parameters if p.where == "header" and fold(p.name) == "content_type"]
-        media_type = (declared[-1].literal or "") if declared and isinstance(declared[-1], Template) else ""
-        text = (node.text("body") or "").strip()
-        if "json" in media_type or (not media_type and text[:1] in ("{", "[", '"')):
-            return model.JsonBody(
-                node.parse("body", parse_json_template, None), media_type or _MEDIA_TYPES["json"], at=at
-            )
-        template = node.parse("body", parse_template, Template(()))
-        if media_type == _MEDIA_TYPES["formUrlEncoded"]:
-            return model.FormTextBody(template, media_type, at=at)
-        return model.TextBody(
-            template, media_type or _MEDIA_TYPES["text"], "xml" if "xml" in media_type else "none", at=at
-        )
-
     # --- exposes
 
-    def adapter(self, node: _Node) -> model.Adapter | None:
+    def adapter(self, node: Node) -> model.Adapter | None:
         kind = node.text("type")
         if kind not in ("rest", "api", "mcp"):
             self.problem("not-supported-yet", f"an adapter of type '{kind}' is not supported yet", node.at("type"),
@@ -486,7 +248,7 @@ class _Parser:
         if kind == "mcp":
             return self.mcp_adapter(node)
         operations = [
-            self.rest_operation(name, item, resource, self.parameters(resource))
+            self.rest_operation(name, item, resource, parse_parameters(resource))
             for _, resource in node.named("resources")
             if self.rest_resource_is_plain(resource)
             for name, item in resource.named("operations")
@@ -500,15 +262,16 @@ class _Parser:
             at=node.at(),
         )
 
-    def rest_resource_is_plain(self, node: _Node) -> bool:
+    def rest_resource_is_plain(self, node: Node) -> bool:
         self.unsupported(node, "forward")
         if "path" not in node:
             self.problem("missing-keyword", "'path' is missing", node.at())
         return "path" in node
 
     def rest_operation(
-        self, name: str, node: _Node, resource: _Node, inherited: tuple[model.Parameter, ...]
+        self, name: str, node: Node, resource: Node, inherited: tuple[model.Parameter, ...]
     ) -> model.RestOperation:
+        before = len(self.problems)
         self.unsupported(node, "responses", "responseBinary")
         path = resource.parse("path", parse_route, PathTemplate(()))
         return model.RestOperation(
@@ -516,11 +279,11 @@ class _Parser:
             path=path,
             path_parameters=path.holes,
             tags=node.texts("tags") or resource.texts("tags"),
-            unit=self.unit(name, node, inherited),
+            unit=self.unit(name, node, inherited, before),
             path_at=resource.at("path"),
         )
 
-    def mcp_adapter(self, node: _Node) -> model.McpAdapter:
+    def mcp_adapter(self, node: Node) -> model.McpAdapter:
         self.unsupported(node, "resources", "prompts", "ttlMs", "cacheScope")
         stdio = node.text("transport") == "stdio"
         if not stdio and "port" not in node:
@@ -534,7 +297,7 @@ class _Parser:
             at=node.at(),
         )
 
-    def tool(self, name: str, node: _Node) -> model.McpTool:
+    def tool(self, name: str, node: Node) -> model.McpTool:
         hints = node.node("hints")
         if not name:
             self.problem("missing-keyword", "'name' is missing", node.at())
@@ -543,26 +306,29 @@ class _Parser:
                 hints.text("title"),
                 *(hints.data.get(key) for key in ("readOnly", "destructive", "idempotent", "openWorld")),
             ) if hints else None,
-            unit=self.unit(name, node, ()),
+            unit=self.unit(name, node, (), len(self.problems)),
         )  # fmt: skip
 
-    def unit(self, name: str, node: _Node, inherited: tuple[model.Parameter, ...]) -> model.Unit:
+    def unit(self, name: str, node: Node, inherited: tuple[model.Parameter, ...], before: int) -> model.Unit:
+        """The unit of an operation or tool; `before` counts the problems met before its reading began."""
         self.unsupported(node, "steps", "mappings", "ref")
-        own = self.parameters(node)
+        own = parse_parameters(node)
         names = {(p.name, p.where) for p in own}
+        with_, outputs = self.with_entries(node), parse_outputs(node, "outputParameters")
         return model.Unit(
             name=name,
             title=node.text("title", "label", "display"),
             description=node.text("description") or "",
             parameters=(*(p for p in inherited if (p.name, p.where) not in names), *own),
             call=node.text("call"),
-            with_=self.with_entries(node),
-            outputs=self.outputs(node, "outputParameters"),
+            with_=with_,
+            outputs=outputs,
+            refused=len(self.problems) > before,
             at=node.at(),
             call_at=node.at("call") if "call" in node else None,
         )
 
-    def with_entries(self, node: _Node) -> tuple[model.WithEntry, ...]:
+    def with_entries(self, node: Node) -> tuple[model.WithEntry, ...]:
         holder = node.node("with")
         if holder is None:
             return ()
@@ -571,44 +337,3 @@ class _Parser:
             kept = holder.text(key) if isinstance(value, float) else value
             entries.append(model.WithEntry(key, kept, at=holder.at(key)))
         return tuple(entries)
-
-    # --- outputs
-
-    def outputs(self, node: _Node, key: str) -> tuple[model.Output, ...]:
-        return tuple(self.output(name, item) for name, item in node.named(key))
-
-    def output(self, name: str, node: _Node) -> model.Output:
-        mapping = node.node("mapping")  # `mapping: {properties}` beside `properties`: both spellings
-        shape = mapping if mapping is not None else node
-        path = node.parse("mapping", parse_jsonpath, None) if mapping is None else None
-        constant, has_constant = None, False
-        for key in ("const", "value"):
-            if key in node:
-                value = node.data[key]
-                text = value.strip() if isinstance(value, str) else ""
-                if key == "value" and text.startswith(("$", "{{$")):
-                    path = node.parse("value", parse_jsonpath, None)
-                else:
-                    has_constant = True
-                    constant = node.parse("value", parse_template, None) if key == "value" and text else value
-        items_holder = shape.data.get("items")
-        items: model.Output | None = None
-        if isinstance(items_holder, list):
-            listed = [self.output(item.text("name") or "", item) for item in shape.nodes("items")]
-            if len(listed) > 1:
-                self.problem("not-supported-yet", "several shapes of items are not supported", shape.at("items"))
-            items = listed[0] if listed else None
-        elif (items_node := shape.node("items")) is not None:
-            items = self.output("", items_node)
-        return model.Output(
-            name=name or None,
-            type=node.text("type"),
-            path=path,
-            constant=constant,
-            has_constant=has_constant,
-            properties=self.outputs(shape, "properties") if "properties" in shape else None,
-            items=items,
-            max_length=node.data.get("maxLength"),
-            description=node.text("description") or "",
-            at=node.at(),
-        )

@@ -11,13 +11,15 @@ import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import jsonschema_rs
 
 from capstan.errors import Problem
 from capstan.load.document import Document, Json, Pointer
 from capstan.resources import bundled
+
+_REPAIRS: Final = 3  # a repaired place can show what was hidden behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Violation:
     message: str
     hint: str = ""
     at_key: bool = False
+    meant: str = ""  # the free keyword that an unknown one was probably meant to be
 
 
 class Checker:
@@ -66,8 +69,9 @@ def _explain(error: Any) -> Iterator[Violation]:
             known = list(error.schema.get("properties", {}))
             for key in value:
                 if key not in known:
+                    meant = closest(key, [name for name in known if name not in value]) or ""
                     yield Violation((*path, key), "unknown-keyword", f"'{key}' is not known here",
-                                    suggest(key, known), at_key=True)  # fmt: skip
+                                    suggest(key, known), at_key=True, meant=meant)  # fmt: skip
         case "required":
             for key in rule:
                 if key not in value:
@@ -108,13 +112,18 @@ def _list(options: Iterable[str]) -> str:
     return ", ".join(options)
 
 
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant."""
+    folded = {option.replace("-", "_").lower(): option for option in known}
+    close = difflib.get_close_matches(name.replace("-", "_").lower(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """A hint: the known name that was probably meant, or the known names."""
     options = list(dict.fromkeys(known))
-    folded = {option.replace("-", "_").lower(): option for option in options}
-    close = difflib.get_close_matches(name.replace("-", "_").lower(), folded, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean '{folded[close[0]]}'?"
+    if (meant := closest(name, options)) is not None:
+        return f"did you mean '{meant}'?"
     if 0 < len(options) <= 12:
         return f"known here: {', '.join(options)}"
     return ""
@@ -126,14 +135,37 @@ def capability_checker() -> Checker:
     return Checker(json.loads(bundled("schemas/capability.schema.json").read_text("utf-8")))
 
 
-def schema_problems(document: Document) -> list[Problem]:
-    """What in the document is not as the schema of capability files says, in file order."""
-    problems = []
-    for v in capability_checker().violations(document.data):
-        code, message, hint = v.code, v.message, v.hint
-        if v.pointer in (("naftiko",), ("ikanos",)):
-            code, message, hint = "unknown-version", f"the version {message}", ""
-        problems.append(Problem(code, message, document.locate(v.pointer, key=v.at_key), hint))
-    # A list's items and their own `if`/`then` can report one fault twice.
-    unique = dict.fromkeys(problems)
-    return sorted(unique, key=lambda p: (p.at.line, p.at.column))
+def schema_problems(document: Document) -> tuple[list[Problem], bool]:
+    """What in the document is not as the schema of capability files says, and whether it can be read on all the same.
+
+    What is wrong is then taken out of the document, or put under the name it was meant to have, so that one look finds
+    the faults that only a reader of the rest can see.
+    """
+    problems: list[Problem] = []
+    for _ in range(_REPAIRS):
+        violations = capability_checker().violations(document.data)
+        if not violations:
+            return problems, True
+        problems += [_problem(document, violation) for violation in violations]
+        repaired = [_repair(document, violation) for violation in violations]  # each of them, not up to the first no
+        if not all(repaired):
+            return problems, False
+    return problems, capability_checker().accepts(document.data)
+
+
+def _problem(document: Document, violation: Violation) -> Problem:
+    code, message, hint = violation.code, violation.message, violation.hint
+    if violation.pointer in (("naftiko",), ("ikanos",)):
+        code, message, hint = "unknown-version", f"the version {message}", ""
+    return Problem(code, message, document.locate(violation.pointer, key=violation.at_key), hint)
+
+
+def _repair(document: Document, violation: Violation) -> bool:
+    if not violation.pointer or violation.code == "missing-keyword":
+        return False
+    if violation.pointer in (("naftiko",), ("ikanos",)):
+        return True
+    if violation.meant:
+        document.rename(violation.pointer, violation.meant)
+        return True
+    return document.remove(violation.pointer)

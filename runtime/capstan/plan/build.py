@@ -8,14 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from capstan.errors import LoadError, Problem
-from capstan.load import model
+from capstan.errors import LoadError, Problem, in_file_order
+from capstan.load import model, read
 from capstan.load.document import Place
 from capstan.load.expression import Hole, PathTemplate, Template, fold
 from capstan.load.schema import suggest
 from capstan.plan import types
 from capstan.plan.auth import Credential, Fill, plan_auth
-from capstan.plan.unit import Target, UnitBuilder
+from capstan.plan.names import Target
+from capstan.plan.unit import plan_unit
 from capstan.plan.values import Secret
 from capstan.plan.variables import Variables
 
@@ -27,7 +28,7 @@ def build_plan(
     environ: Mapping[str, str] | None = None,
     base_uris: Mapping[str, str] | None = None,
 ) -> Built:
-    """The plan of one file and the warnings met on the way.
+    """The plan of one capability and the warnings met on the way.
 
     Without `environ` the plan is complete but for its variables, which stand for themselves. `base_uris` replaces the
     baseUri of a consumed namespace.
@@ -35,7 +36,28 @@ def build_plan(
     Raises:
         LoadError: with every problem found, in file order.
     """
-    return _Builder(capability, environ, base_uris or {}).build()
+    return _finish(*_Builder(capability, environ, base_uris or {}).build(), [])
+
+
+def plan_file(
+    path: Path | str, environ: Mapping[str, str] | None = None, base_uris: Mapping[str, str] | None = None
+) -> Built:
+    """Load a file and plan it, as build_plan does; problems of both are told together.
+
+    Raises:
+        LoadError: with every problem found, in file order.
+    """
+    capability, problems = read(path)
+    if capability is None:
+        raise LoadError(in_file_order(problems))
+    return _finish(*_Builder(capability, environ, base_uris or {}).build(), problems)
+
+
+def _finish(plan: types.CapabilityPlan, found: list[Problem], before: list[Problem]) -> Built:
+    problems = in_file_order([*before, *found])
+    if errors := [problem for problem in problems if problem.severity == "error"]:
+        raise LoadError(errors)
+    return plan, tuple(problems)
 
 
 class _Builder:
@@ -45,7 +67,7 @@ class _Builder:
         self.capability = capability
         self.variables = Variables((*capability.binds, *_environment_binds(capability)), environ, capability.file)
         self.base_uris = base_uris
-        self.problems: list[Problem] = list(capability.warnings)
+        self.problems: list[Problem] = []
         self.apis: dict[str, types.ApiPlan] = {}
         self.credentials: list[Credential] = []
         # What a `call` may say -> the operations it may mean, and how each is called without doubt.
@@ -55,7 +77,7 @@ class _Builder:
     def problem(self, code: str, message: str, at: Place, hint: str = "") -> None:
         self.problems.append(Problem(code, message, at.location(), hint))
 
-    def build(self) -> Built:
+    def build(self) -> tuple[types.CapabilityPlan, list[Problem]]:
         capability = self.capability
         self._check_namespaces()
         for api in capability.consumes:
@@ -69,15 +91,11 @@ class _Builder:
                 mcp.append(self._mcp(adapter))
         if not capability.exposes:
             self.problem("nothing-exposed", "nothing is exposed", capability.at)
-        self.problems += self.variables.problems
-        ordered = sorted(dict.fromkeys(self.problems), key=lambda p: (p.at.line, p.at.column))
-        if any(problem.severity == "error" for problem in ordered):
-            raise LoadError(ordered)
         plan = types.CapabilityPlan(
             capability.file, capability.title, capability.description, capability.version,
             tuple(self.apis.values()), tuple(rest), tuple(mcp), self._secrets(),
         )  # fmt: skip
-        return plan, tuple(ordered)
+        return plan, [*self.problems, *self.variables.problems]
 
     def _secrets(self) -> tuple[Secret, ...]:
         """Everything that must be masked wherever it turns up; a host is known to all and is not among it."""
@@ -236,15 +254,10 @@ class _Builder:
     def _unit(
         self, unit: model.Unit, namespace: str, rest: model.RestOperation | None
     ) -> tuple[types.UnitPlan, dict[str, str]]:
-        before = len(self.problems)
         target = self._find(unit, rest)
-        builder = UnitBuilder(unit, namespace, rest, target, self.variables, self.problems)
-        if unit.call is not None and target is None:
-            # The call is the fault, told already; complaints about what it would have taken are noise.
-            plan, known = builder.build(), self.problems[: before + 1]
-            self.problems[:] = known
-            return plan, builder.slots
-        return builder.build(), builder.slots
+        # Where the call or the unit itself is at fault, that is told; what follows from it is noise.
+        problems = [] if unit.refused or (unit.call is not None and target is None) else self.problems
+        return plan_unit(unit, namespace, rest, target, self.variables, problems)
 
     def _rest(self, adapter: model.RestAdapter) -> types.RestPlan:
         operations: list[types.RestOperationPlan] = []
@@ -253,7 +266,7 @@ class _Builder:
             unit, slots = self._unit(item.unit, adapter.namespace, item)
             segments = tuple(_route_segment(parts, slots) for parts in item.path.segments)
             key = (item.method, *(segment.key for segment in segments))
-            first = taken.setdefault(key, item)
+            first = item if item.unit.refused else taken.setdefault(key, item)
             if first is not item:
                 line = first.unit.at.location().line
                 self.problem("duplicate-route", f"the route {item.method} {item.path} is taken twice", item.unit.at,

@@ -1,0 +1,64 @@
+"""The body of a consumed operation: an object that names its kind, or text."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from capstan.load import model
+from capstan.load.document import Place
+from capstan.load.expression import Template, fold, map_strings, parse_json_template, parse_template
+from capstan.load.node import Node
+
+_MEDIA_TYPES: Final = {"json": "application/json", "text": "text/plain; charset=utf-8", "xml": "application/xml",
+                       "sparql": "application/sparql-query", "raw": "application/octet-stream",
+                       "formUrlEncoded": "application/x-www-form-urlencoded"}  # fmt: skip
+
+
+def parse_body(node: Node, parameters: tuple[model.Parameter, ...]) -> model.Body | None:
+    raw = node.data.get("body")
+    if raw is None:
+        return None
+    at = node.at("body")
+    if isinstance(raw, list):
+        return model.JsonBody(map_strings(raw, parse_template), _MEDIA_TYPES["json"], at=at)
+    holder = node.node("body")
+    if holder is None:
+        return _bare_body(node, parameters, at)
+    kind: Any = holder.text("type")
+    media_type = holder.text("contentType") or _MEDIA_TYPES.get(kind, "")
+    data = holder.data["data"]
+    match kind:
+        case "json":
+            if isinstance(data, str):
+                return model.JsonBody(holder.parse("data", parse_json_template, None), media_type, at=at)
+            place = (*holder.pointer, "data")
+            tree = node.reader.expression("", lambda _: map_strings(data, parse_template), place, None)
+            return model.JsonBody(tree, media_type, at=at)
+        case "formUrlEncoded" | "form":
+            fields = holder.node("data")
+            if fields is None:
+                return model.FormTextBody(holder.parse("data", parse_template, Template(())), media_type, at=at)
+            pairs = tuple((key, node.reader.template(fields, key) or Template(())) for key in fields.data)
+            return model.FormBody(pairs, media_type, at=at)
+        case "multipartForm" | "multipart":
+            return model.MultipartBody(tuple(_part(n, item) for n, item in holder.named("data")), at=at)
+    encoding: Literal["none", "xml"] = "xml" if kind == "xml" else "none"
+    return model.TextBody(holder.parse("data", parse_template, Template(())), media_type, encoding, at=at)
+
+
+def _part(name: str, node: Node) -> model.Part:
+    value = node.reader.template(node, "value") or Template(())
+    return model.Part(name, value, node.reader.template(node, "filename"), node.text("contentType"))
+
+
+def _bare_body(node: Node, parameters: tuple[model.Parameter, ...], at: Place) -> model.Body:
+    """A body that is only text is JSON, unless a Content-Type header or the text itself says otherwise."""
+    declared = [p.value for p in parameters if p.where == "header" and fold(p.name) == "content_type"]
+    media_type = (declared[-1].literal or "") if declared and isinstance(declared[-1], Template) else ""
+    text = (node.text("body") or "").strip()
+    if "json" in media_type or (not media_type and text[:1] in ("{", "[", '"')):
+        return model.JsonBody(node.parse("body", parse_json_template, None), media_type or _MEDIA_TYPES["json"], at=at)
+    template = node.parse("body", parse_template, Template(()))
+    if media_type == _MEDIA_TYPES["formUrlEncoded"]:
+        return model.FormTextBody(template, media_type, at=at)
+    return model.TextBody(template, media_type or _MEDIA_TYPES["text"], "xml" if "xml" in media_type else "none", at=at)

@@ -1,0 +1,48 @@
+"""Output parameters, in both spellings of a mapping."""
+
+from __future__ import annotations
+
+from capstan.load import model
+from capstan.load.expression import parse_jsonpath, parse_template
+from capstan.load.node import Node
+
+
+def parse_outputs(node: Node, key: str) -> tuple[model.Output, ...]:
+    return tuple(_output(name, item) for name, item in node.named(key))
+
+
+def _output(name: str, node: Node) -> model.Output:
+    mapping = node.node("mapping")  # `mapping: {properties}` beside `properties`: both spellings
+    shape = mapping if mapping is not None else node
+    path = node.parse("mapping", parse_jsonpath, None) if mapping is None else None
+    constant, has_constant = None, False
+    for key in ("const", "value"):
+        if key in node:
+            value = node.data[key]
+            text = value.strip() if isinstance(value, str) else ""
+            if key == "value" and text.startswith(("$", "{{$")):
+                path = node.parse("value", parse_jsonpath, None)
+            else:
+                has_constant = True
+                constant = node.parse("value", parse_template, None) if key == "value" and text else value
+    items_holder = shape.data.get("items")
+    items: model.Output | None = None
+    if isinstance(items_holder, list):
+        listed = [_output(item.text("name") or "", item) for item in shape.nodes("items")]
+        if len(listed) > 1:
+            node.reader.problem("not-supported-yet", "several shapes of items are not supported", shape.at("items"))
+        items = listed[0] if listed else None
+    elif (items_node := shape.node("items")) is not None:
+        items = _output("", items_node)
+    return model.Output(
+        name=name or None,
+        type=node.text("type"),
+        path=path,
+        constant=constant,
+        has_constant=has_constant,
+        properties=parse_outputs(shape, "properties") if "properties" in shape else None,
+        items=items,
+        max_length=node.data.get("maxLength"),
+        description=node.text("description") or "",
+        at=node.at(),
+    )

@@ -1,0 +1,404 @@
+"""Which inputs a unit has, and where each value of a call comes from.
+
+Names are resolved here and nowhere else. An input comes from the unit's own declaration, from its route, or is derived
+from the consumed parameter it fills. Whatever a name cannot be resolved to is a problem, never text sent upstream.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, Final
+
+from capstan.errors import Problem
+from capstan.load.document import Place
+from capstan.load.expression import PathTemplate, Template, fold, map_strings, parse_template
+from capstan.load.model import ConsumedApi, ConsumedOperation, Parameter, RestOperation, Unit, Where, WithEntry
+from capstan.load.schema import suggest
+from capstan.plan import types
+from capstan.plan.auth import Credential
+from capstan.plan.values import ABSENT, Constant, FromInput, Joined, Source, source_tree
+from capstan.plan.variables import Variables
+
+_SCOPES: Final = frozenset({"rest", "tools", "mcp"})
+_PLACES: Final[dict[str, Where]] = {"path": "path", "query": "query", "header": "header", "body": "body",
+                                    "cookie": "cookie"}  # fmt: skip
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+# Headers that HTTP itself sets: framing, the connection, and the encodings we can decode.
+_NOT_OURS: Final = frozenset({
+    "host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade",
+    "proxy-authorization", "proxy-connection", "accept-encoding", "expect",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A consumed operation with all that surrounds it."""
+
+    api: ConsumedApi
+    operation: ConsumedOperation
+    path: PathTemplate
+    parameters: tuple[Parameter, ...]  # of the API, the resource and the operation; the innermost wins
+    plan: types.ApiPlan
+    credential: Credential | None
+    origin: Template
+    undeclared: frozenset[str]  # variables of the path that no parameter declares
+
+    def free_names(self) -> Iterator[str]:
+        """Every name in a template of the consumed side."""
+        yield from self.path.holes
+        yield from self.origin.holes
+        yield from _template_names(self.operation.body)
+        yield from _template_names([parameter.value for parameter in self.parameters])
+
+
+def _template_names(value: Any) -> Iterator[str]:
+    """The names in the templates of a body or a value, however deep."""
+    match value:
+        case Template():
+            yield from value.holes
+        case dict():
+            yield from _template_names(list(value.values()))
+        case list() | tuple():
+            for item in value:
+                yield from _template_names(item)
+        case _ if is_dataclass(value) and not isinstance(value, Place):
+            yield from _template_names([getattr(value, f.name) for f in fields(value)])
+
+
+@dataclass(slots=True)
+class Draft:
+    """An input while it is being found."""
+
+    name: str
+    where: Where | None
+    schema: dict[str, Any]
+    required: bool
+    default: Any
+    at: Place
+    declared: bool
+    whole_body: bool = False
+    used: bool = False
+
+
+@dataclass(slots=True)
+class Names:
+    """The names of one unit: its inputs, and where every consumed parameter and template gets its value."""
+
+    unit: Unit
+    namespace: str  # of the adapter that exposes the unit
+    rest: RestOperation | None
+    target: Target | None
+    variables: Variables
+    problems: list[Problem]
+    inputs: dict[str, Draft] = field(default_factory=dict)
+    fixed: dict[str, Source] = field(default_factory=dict)  # exposed inputs with a `value`
+    slots: dict[str, str] = field(default_factory=dict)  # variable of the route -> input
+    bound: dict[str, Source] = field(default_factory=dict)  # `with` keys that only templates use
+    sources: dict[tuple[Where | None, str], Source | None] = field(default_factory=dict)  # of consumed parameters
+
+    # --- telling
+
+    def problem(self, code: str, message: str, at: Place, hint: str = "", *, key: bool = False) -> None:
+        self.problems.append(Problem(code, message, at.location(key=key), hint))
+
+    def warn(self, code: str, message: str, at: Place, hint: str = "") -> None:
+        self.problems.append(Problem(code, message, at.location(), hint, "warning"))
+
+    # --- inputs
+
+    def declare(self) -> None:
+        """Take the unit's own inputs and the variables of its route."""
+        route = self.rest.path_parameters if self.rest is not None else ()
+        for parameter in self.unit.parameters:
+            if parameter.value is not None:
+                self.fixed[parameter.name] = self._value_of(parameter)
+                continue
+            slot = match_name(parameter.name, route) if parameter.where in (None, "path") else None
+            where: Where | None = "path" if slot is not None else parameter.where
+            if parameter.where == "path" and self.rest is not None and slot is None:
+                self.problem("unknown-name", f"the route has no variable '{parameter.name}'", parameter.at,
+                             suggest(parameter.name, route))  # fmt: skip
+            if where is None and self.rest is not None:
+                where = "query" if self.rest.method in _WITHOUT_BODY else "body"
+            # A tool's input is required unless it says otherwise; a REST one outside its path is not.
+            required = parameter.required if parameter.required is not None else self.rest is None
+            if parameter.default is not None:
+                required = False
+            self.inputs[parameter.name] = Draft(
+                parameter.name, where, dict(parameter.schema), slot is not None or required,
+                parameter.default if parameter.default is not None else ABSENT, parameter.at, declared=True,
+                whole_body=where == "body" and parameter.name == "body",
+            )  # fmt: skip
+            if slot is not None:
+                self.slots[slot] = parameter.name
+        for name in route:
+            if name not in self.slots:
+                at = self.rest.path_at if self.rest is not None else self.unit.at
+                self._add(Draft(name, "path", {"type": "string"}, True, ABSENT, at, declared=False))
+                self.slots[name] = name
+
+    def _value_of(self, parameter: Parameter) -> Source:
+        return source_tree(parameter.value, lambda leaf: self.leaf(leaf, parameter.at))
+
+    def leaf(self, leaf: Any, at: Place) -> Source:
+        return self.resolve(leaf, at) if isinstance(leaf, Template) else Constant(leaf)
+
+    def _add(self, draft: Draft) -> Draft:
+        self.inputs[draft.name] = draft
+        return draft
+
+    def find_input(self, name: str) -> Draft | None:
+        match = match_name(name, self.inputs)
+        return self.inputs[match] if match is not None else None
+
+    def _derive(self, name: str, parameter: Parameter, where: Where | None = None) -> Draft:
+        """A new input with the type of the consumed parameter it fills."""
+        assert self.target is not None
+        whole = parameter.where == "body" and where is None and self.takes_whole_body(parameter)
+        if whole and self.rest is not None:
+            name_in_use = next((draft.name for draft in self.inputs.values() if draft.whole_body), None)
+            if name_in_use is not None:
+                return self.inputs[name_in_use]
+        if where is None:
+            where = "query" if parameter.where in ("path", "environment", None) else parameter.where
+            if where == "body" and not whole and self.rest is not None and self.rest.method in _WITHOUT_BODY:
+                where = "query"
+        schema = dict(parameter.schema)
+        schema.setdefault("type", "string") if not whole else None
+        required = (parameter.required is True or parameter.where == "path") and parameter.default is None
+        default = parameter.default if parameter.default is not None else ABSENT
+        return self._add(Draft(name, where, schema, required, default, parameter.at, declared=False, whole_body=whole))
+
+    def takes_whole_body(self, parameter: Parameter) -> bool:
+        assert self.target is not None
+        if self.target.operation.body is not None:
+            return False
+        bodies = [p for p in self.target.parameters if p.where == "body"]
+        if len(bodies) != 1 or bodies[0] is not parameter:
+            return False
+        return fold(parameter.name) == "body" or parameter.schema.get("type") in (None, "object", "array")
+
+    # --- references and templates
+
+    def _reference(self, name: str, parameter: Parameter | None, at: Place) -> Source:
+        """`rest.NAME` -> the input NAME, derived from the parameter it fills when nothing declares it."""
+        if name in self.fixed:
+            return self.fixed[name]
+        draft = self.inputs.get(name)
+        place, _, rest = name.partition(".")
+        where = _PLACES.get(place) if rest else None
+        if draft is None and where is None:
+            draft = self.find_input(name)
+        if draft is None and where is not None:
+            draft = self.find_input(rest)
+            name = rest
+        if draft is None:
+            idle = [d.name for d in self.inputs.values() if d.declared and not d.used]
+            if parameter is None or difflib.get_close_matches(fold(name), map(fold, idle), n=1, cutoff=0.8):
+                self.problem("unknown-name", f"'{name}' is no input here", at, suggest(name, self.inputs))
+                return Constant(ABSENT)
+            draft = self._derive(name, parameter, where if where != "path" else None)
+        return self.use(draft, parameter)
+
+    def use(self, draft: Draft, parameter: Parameter | None = None) -> Source:
+        draft.used = True
+        if not draft.declared and parameter is not None and draft.where == "path":
+            # All a route says of its variable is a name; the parameter it fills knows more.
+            draft.schema = {"type": "string", **parameter.schema}
+        return FromInput(draft.name)
+
+    def _scoped(self, text: str) -> str | None:
+        """The NAME of `rest.NAME`, `tools.NAME`, `mcp.NAME` or `<own namespace>.NAME`."""
+        scope, dot, name = text.removeprefix("$this.").partition(".")
+        return name if dot and name and (scope in _SCOPES or scope == self.namespace) else None
+
+    def resolve(self, template: Template, at: Place) -> Source:
+        """A template of the consumed side or of `with` -> where its values come from."""
+        literal = template.literal
+        if literal is not None:
+            return Constant(literal)
+        parts = [Constant(p) if isinstance(p, str) else self.hole(p.name, at) for p in template.parts]
+        if len(parts) == 1:
+            return parts[0]
+        if all(isinstance(part, Constant) for part in parts):
+            shown = "".join(p.shown if isinstance(p, Constant) and p.shown else str(p.get({})) for p in parts)
+            return Constant("".join(str(part.get({})) for part in parts), shown if shown != "" else None)
+        return Joined(tuple(parts))
+
+    def hole(self, name: str, at: Place) -> Source:
+        if name.startswith("$"):
+            self.problem("not-supported-yet", f"'{name}' refers to a step, which is not supported yet", at)
+            return Constant(ABSENT)
+        scoped = self._scoped(name)
+        if scoped is not None:
+            if scoped in self.bound:
+                return self.bound[scoped]
+            return self._reference(scoped, _free_parameter(scoped, at), at)
+        if name in self.bound:
+            return self.bound[name]
+        if name in self.fixed:
+            return self.fixed[name]
+        if not self.variables.declares(name):
+            draft = self.find_input(name)
+            if draft is not None:
+                return self.use(draft)
+            parameter = self.consumed(name)
+            if parameter is not None:
+                return self.source(parameter) or Constant(ABSENT)
+        secret = self.variables.lookup(name, at, implicit=name.isupper())
+        if secret is not None:
+            return Constant(secret.reveal(), "{{" + secret.name + "}}")
+        if self._declares_nothing():
+            return self._reference(name, _free_parameter(name, at), at)
+        self.problem("unknown-name", f"'{{{{{name}}}}}' names no input and no bound variable", at,
+                     suggest(name, [*self.inputs, *self.bound]))  # fmt: skip
+        return Constant(ABSENT)
+
+    def _declares_nothing(self) -> bool:
+        """Neither `with` nor inputs: the consumed operation's own inputs are then the unit's."""
+        return self.target is not None and not self.unit.with_ and not self.unit.parameters
+
+    # --- the call
+
+    def consumed(self, name: str) -> Parameter | None:
+        names = {p.name: p for p in self.target.parameters} if self.target is not None else {}
+        match = match_name(name, names)
+        return names[match] if match is not None else None
+
+    def _matching(self, entry: WithEntry) -> list[Parameter]:
+        """The consumed parameters a `with` key fills; `path.x` names the place too."""
+        assert self.target is not None
+        parameters = self.target.parameters
+        exact = [p for p in parameters if p.name == entry.name]
+        if exact:
+            return exact
+        place, _, rest = entry.name.partition(".")
+        if rest and place in _PLACES:
+            located = [p for p in parameters if p.where == place]
+            match = match_name(rest, [p.name for p in located])
+            return [p for p in located if p.name == match]
+        match = match_name(entry.name, [p.name for p in parameters])
+        return [p for p in parameters if p.name == match]
+
+    def _entry_source(self, entry: WithEntry, parameter: Parameter | None) -> Source:
+        value = entry.value
+        if not isinstance(value, str):
+            if isinstance(value, (dict, list)):
+                return source_tree(map_strings(value, parse_template), lambda leaf: self.leaf(leaf, entry.at))
+            return Constant(value)
+        scoped = self._scoped(value)
+        if scoped is not None and "{{" not in value:
+            return self._reference(scoped, parameter, entry.at)
+        if value.startswith("$."):
+            self.problem("not-supported-yet", f"'{value}' refers to a step, which is not supported yet", entry.at)
+            return Constant(ABSENT)
+        bare = value[1:-1] if re.fullmatch(r"\{[^{}]+\}", value) else value
+        if bare in self.inputs or bare in self.fixed:
+            return self._reference(bare, parameter, entry.at)
+        return self.resolve(parse_template(value), entry.at)
+
+    def fill(self, entry: WithEntry, free: set[str]) -> None:
+        """Take one entry of `with`."""
+        target = self.target
+        assert target is not None
+        parameters = self._matching(entry)
+        if not parameters and any(name == entry.name or self._scoped(name) == entry.name for name in free):
+            self.bound[entry.name] = self._entry_source(entry, _free_parameter(entry.name, entry.at))
+        elif not parameters and fold(entry.name) == "body" and target.operation.body is None:
+            parameters = [Parameter("body", "body", {}, False, at=entry.at)]
+            self.target = replace(target, parameters=(*target.parameters, *parameters))
+        elif not parameters:
+            names = [p.name for p in target.parameters if not self._is_credential(p)]
+            call = f"'{target.api.namespace}.{target.operation.name}'"
+            self.problem("unknown-parameter", f"{call} takes no '{entry.name}'", entry.at,
+                         suggest(entry.name, names), key=True)  # fmt: skip
+        for parameter in parameters:
+            if self._is_credential(parameter):
+                message = f"'{parameter.name}' is filled by the authentication; this entry has no effect"
+                self.warn("unused-entry", message, entry.at)
+            elif self._is_unplaced(parameter):
+                message = f"the path {target.path} has no place for '{parameter.name}'; nothing is sent for it"
+                self.warn("unplaced-parameter", message, parameter.at)
+            elif parameter.where == "header" and parameter.name.lower() in _NOT_OURS:
+                message = f"the header '{parameter.name}' is set by HTTP itself; this entry has no effect"
+                self.warn("unused-entry", message, entry.at)
+            else:
+                self.sources[parameter.where, parameter.name] = self._entry_source(entry, parameter)
+
+    def _is_credential(self, parameter: Parameter) -> bool:
+        credential = self.target.credential if self.target is not None else None
+        if credential is None or parameter.where != credential.place:
+            return False
+        if credential.place == "header":
+            return parameter.name.lower() == credential.name.lower()
+        return parameter.name == credential.name
+
+    def _is_unplaced(self, parameter: Parameter) -> bool:
+        assert self.target is not None
+        return parameter.where == "path" and match_name(parameter.name, self.target.path.holes) is None
+
+    def source(self, parameter: Parameter) -> Source | None:
+        """Where a consumed parameter's value comes from; None: it is never sent."""
+        key = (parameter.where, parameter.name)
+        if key not in self.sources:
+            self.sources[key] = None  # a value that refers to itself finds nothing
+            self.sources[key] = self._unnamed_source(parameter)
+        return self.sources[key]
+
+    def _unnamed_source(self, parameter: Parameter) -> Source | None:
+        """The source of a parameter that no `with` entry names."""
+        assert self.target is not None
+        in_path = parameter.where == "path"
+        if self._is_credential(parameter) or self._is_unplaced(parameter):
+            return None
+        if parameter.where == "header" and parameter.name.lower() in _NOT_OURS:
+            return None
+        if parameter.value is not None:
+            return self._value_of(parameter)
+        if parameter.where == "environment":
+            secret = self.variables.lookup(parameter.name, parameter.at, implicit=True)
+            return Constant(secret.reveal(), "{{" + secret.name + "}}") if secret is not None else None
+        if parameter.name in self.fixed:
+            return self.fixed[parameter.name]
+        draft = self.find_input(parameter.name) if in_path else self.inputs.get(parameter.name)
+        if draft is None and not in_path and not self.unit.with_:
+            draft = self.find_input(parameter.name)
+        if draft is not None:
+            return self.use(draft, parameter)
+        if self._declares_nothing() or (in_path and parameter.name in self.target.undeclared):
+            return self._derived_source(parameter)
+        call = f"{self.target.api.namespace}.{self.target.operation.name}"
+        if in_path:
+            self.problem("unfilled-path", f"nothing fills '{parameter.name}' in the path of '{call}'",
+                         self.unit.call_at or self.unit.at, f"add {parameter.name}: ... to 'with'")  # fmt: skip
+            return Constant(ABSENT)
+        if parameter.default is not None:
+            return Constant(parameter.default)
+        if parameter.required:
+            message = f"'{call}' requires '{parameter.name}', which 'with' leaves out; callers are asked for it"
+            self.warn("derived-input", message, self.unit.call_at or self.unit.at)
+            return self._derived_source(parameter)
+        return None
+
+    def _derived_source(self, parameter: Parameter) -> Source:
+        name = parameter.name
+        # One name in two places is one input.
+        draft = self.inputs[name] if name in self.inputs else self._derive(name, parameter)
+        return self.use(draft)
+
+
+def match_name(name: str, names: Iterable[str]) -> str | None:
+    """`name` among `names`: exactly, else the only one that folds to the same."""
+    options = list(names)
+    if name in options:
+        return name
+    folded = [option for option in options if fold(option) == fold(name)]
+    return folded[0] if len(folded) == 1 else None
+
+
+def _free_parameter(name: str, at: Place) -> Parameter:
+    """What is known of an input that only a template mentions: nothing but its name."""
+    return Parameter(name, "body", {}, None, at=at)
