@@ -28,7 +28,7 @@ class Settings:
     max_request_bytes: int = 1024**2
     max_parsed_bytes: int = 8 * 1024**2
     max_streamed_bytes: int = 64 * 1024**2
-    tools_per_page: int = 100
+    tools_per_page: int = 250
     proxies: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -217,6 +217,9 @@ class _Parser(Reader):
             case "oauth2":
                 self.unsupported(auth, "authorizationServerUri", "resource", "tokenValidation", "tokenEndpoint")
                 client: Any = auth.text("clientAuthentication") or "basic"
+                token_uri = auth.text("tokenUri") or ""
+                if token_uri and not token_uri.lower().startswith(("http://", "https://", "{{")):
+                    self.problem("bad-base-uri", "tokenUri must begin with https:// or http://", auth.at("tokenUri"))
                 return model.ClientCredentialsAuth(
                     get("tokenUri"), get("clientId"), get("clientSecret"),
                     auth.texts("scopes"), auth.text("audience"), client, at=auth.at(),

@@ -83,8 +83,9 @@ def _explain(error: Any) -> Iterator[Violation]:
         case "const":
             yield Violation(path, "unknown-value", f"{_show(value)} is not {_show(rule)}")
         case "type":
-            wanted = " or ".join([rule] if isinstance(rule, str) else rule)
-            yield Violation(path, "wrong-type", f"{_show(value)} is not of type {wanted}")
+            yield _wrong_type(path, value, [rule] if isinstance(rule, str) else rule)
+        case "anyOf" | "oneOf" if error.context:
+            yield from _explain_choice(path, value, error.context)
         case "pattern":
             yield Violation(path, "wrong-form", f"{_show(value)} does not match the pattern {rule}")
         case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum" | "multipleOf":
@@ -97,6 +98,30 @@ def _explain(error: Any) -> Iterator[Violation]:
             yield Violation(path, "out-of-range", f"{_show(value)} is longer than {rule}")
         case _:
             yield Violation(path, "invalid", str(error.message)[:300])
+
+
+def _explain_choice(path: Pointer, value: Json, errors: Iterable[Any]) -> Iterator[Violation]:
+    """Why a value fits no schema of a choice: what keeps it from the one whose type it has, else all their types."""
+    branches: dict[int, list[Any]] = {}
+    for error in errors:
+        branches.setdefault(error.relative_schema_path[0], []).append(error)
+    wrong = [e for branch in branches.values() for e in branch if e.validator == "type" and not e.relative_path]
+    near = [branch for branch in branches.values() if not any(error in wrong for error in branch)]
+    if near:
+        yield from (violation for error in min(near, key=len) for violation in _explain(error))
+    else:
+        rules = [rule for e in wrong for rule in ([e.validator_value] if isinstance(e.validator_value, str)
+                                                  else e.validator_value)]  # fmt: skip
+        yield _wrong_type(path, value, list(dict.fromkeys(rules)))
+
+
+def _wrong_type(path: Pointer, value: Json, wanted: list[str]) -> Violation:
+    hint = ""
+    if isinstance(value, str) and "boolean" in wanted and value.lower() in ("yes", "no", "on", "off", "y", "n"):
+        hint = f"write true or false; '{value}' is text in YAML 1.2"
+    elif isinstance(value, str) and {"integer", "number"} & {*wanted} and value.lstrip("+-").isdecimal():
+        hint = "a number is written without quotes"
+    return Violation(path, "wrong-type", f"{_show(value)} is not of type {' or '.join(wanted)}", hint)
 
 
 def _show(value: Json) -> str:
@@ -142,15 +167,23 @@ def schema_problems(document: Document) -> tuple[list[Problem], bool]:
     the faults that only a reader of the rest can see.
     """
     problems: list[Problem] = []
+    ours: set[Pointer] = set()  # places where a repair can be the fault
     for _ in range(_REPAIRS):
         violations = capability_checker().violations(document.data)
         if not violations:
             return problems, True
-        problems += [_problem(document, violation) for violation in violations]
-        repaired = [_repair(document, violation) for violation in violations]  # each of them, not up to the first no
-        if not all(repaired):
+        told = [violation for violation in violations if violation.pointer not in ours]
+        problems += [_problem(document, violation) for violation in told]
+        ours |= {_touched(violation) for violation in told}
+        repaired = [_repair(document, violation) for violation in told]  # each of them, not up to the first no
+        if len(told) < len(violations) or not all(repaired):
             return problems, False
     return problems, capability_checker().accepts(document.data)
+
+
+def _touched(violation: Violation) -> Pointer:
+    """Where the repair of a violation shows when it was none: a keyword is missing, or a guessed name does not fit."""
+    return (*violation.pointer[:-1], violation.meant) if violation.meant else violation.pointer[:-1]
 
 
 def _problem(document: Document, violation: Violation) -> Problem:

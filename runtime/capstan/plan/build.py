@@ -16,6 +16,7 @@ from capstan.load.schema import suggest
 from capstan.plan import types
 from capstan.plan.auth import Credential, Fill, plan_auth
 from capstan.plan.names import Target
+from capstan.plan.tls import open_context
 from capstan.plan.unit import plan_unit
 from capstan.plan.values import Secret
 from capstan.plan.variables import Variables
@@ -205,11 +206,18 @@ class _Builder:
             return text if text.startswith(("/", "{{")) else str(folder / text)
 
         password = api.tls.client_key_password
-        return types.TlsPlan(
+        plan = types.TlsPlan(
             path(api.tls.client_certificate, "clientCertificate"), path(api.tls.client_key, "clientKey"),
             fill(password, "clientKeyPassword") if password is not None else None,
             path(api.tls.ca_bundle, "caBundle"),
         )  # fmt: skip
+        if self.variables.filled:
+            try:
+                open_context(plan)
+            except OSError as error:
+                reason = error.strerror or "no certificate or key in PEM form"
+                self.problem("bad-certificate", f"the TLS files cannot be used: {reason}", api.tls.at)
+        return plan
 
     # --- calls
 

@@ -19,6 +19,7 @@ from capstan.plan.variables import Variables
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HOST_TEXT: Final = re.compile(r"[A-Za-z0-9._:/-]*")
+_WEB_ORIGIN: Final = re.compile(r"https?://[^/?#@\s]+[^?#@\s]*", re.IGNORECASE)
 _EFFECTS: Final[dict[str, Effect]] = {"GET": "read", "HEAD": "read", "OPTIONS": "read", "DELETE": "irreversible"}
 _ACCEPT: Final = "application/json, */*;q=0.8"
 
@@ -184,11 +185,17 @@ def _origin(names: Names, target: Target) -> tuple[str | Source, ...]:
     """The baseUri. A caller may only choose among values its author listed."""
     parts: list[str | Source] = []
     for part in target.origin.parts:
-        if isinstance(part, str):
-            parts.append(part)
-            continue
-        source = _host(names, part.name, target)
-        parts.append(to_text(source.value) if isinstance(source, Constant) else source)
+        source = Constant(part) if isinstance(part, str) else _host(names, part.name, target)
+        if isinstance(source, Constant) and parts and isinstance(parts[-1], str):
+            parts[-1] += to_text(source.value)
+        else:
+            parts.append(to_text(source.value) if isinstance(source, Constant) else source)
+    if parts and isinstance(parts[-1], str):
+        parts[-1] = parts[-1].rstrip("/")  # a bound value may end in one
+    if names.variables.filled and parts and not (isinstance(parts[0], str) and _WEB_ORIGIN.match(parts[0])):
+        # Says which variable, not which value: what is bound is not shown.
+        message = f"with its variables filled in, baseUri {target.origin} is no http:// or https:// address"
+        names.problem("bad-base-uri", message, target.api.base_uri_at)
     return tuple(parts)
 
 

@@ -32,6 +32,11 @@ class Variables:
         self._files: dict[str, Mapping[str, Any]] = {}
         self._told: set[str] = set()
 
+    @property
+    def filled(self) -> bool:
+        """Whether variables have values, and do not stand for themselves."""
+        return self._environ is not None
+
     def declares(self, name: str) -> bool:
         """Whether a bind declares this name, so that it cannot be anything else."""
         return self._find(name) is not None or self._undeclared(name) is not None
