@@ -269,15 +269,19 @@ def _arguments(texts: Sequence[str], schemas: Mapping[str, Mapping[str, Any]]) -
     """`KEY=text`, read as the input's type; `KEY:=json`; `KEY=@file`."""
     from capstan.errors import BindError
     from capstan.expose.arguments import read_json, reader_of
+    from capstan.plan.names import match_name
 
     found: dict[str, Any] = {}
     for text in texts:
-        key, equals, value = text.partition("=")
+        written, equals, value = text.partition("=")
         if not equals:
             raise UsageError(f"'{text}' is not KEY=VALUE")
+        is_json = written.endswith(":")
+        key = written.removesuffix(":")
+        key = match_name(key, schemas) or key  # `order_id` for a route's `order-id`
         try:
-            if key.endswith(":"):
-                found[key[:-1]] = read_json(value.encode())
+            if is_json:
+                found[key] = read_json(value.encode())
             elif value.startswith("@"):
                 found[key] = read_json(Path(value[1:]).read_bytes())
             else:

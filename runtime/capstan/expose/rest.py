@@ -140,8 +140,12 @@ class RestApp:
                 headers += [(b"content-type", media_type), _NOSNIFF]
                 if b"html" in media_type or b"xml" in media_type or b"svg" in media_type:
                     headers.append(_SANDBOX)
-            if complete or head:
+            if complete:
                 await _respond(send, answer.status, headers, bytes(taken), head=head)
+                return
+            if head:
+                await _start(send, answer.status, headers, response.content_length)
+                await send({"type": "http.response.body", "body": b""})
                 return
             await _stream(send, answer.status, headers, response.content_length, bytes(taken), pieces)
         finally:
@@ -155,9 +159,7 @@ class _BrokenOff(UpstreamError):
 
 
 async def _stream(send: Send, status: int, headers: RawHeaders, length: int | None, first: bytes, pieces: Any) -> None:
-    if length is not None:
-        headers.append((b"content-length", str(length).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await _start(send, status, headers, length)
     await send({"type": "http.response.body", "body": first, "more_body": True})
     try:
         async for piece in pieces:
@@ -168,6 +170,12 @@ async def _stream(send: Send, status: int, headers: RawHeaders, length: int | No
         broken.cause = error
         raise broken from error
     await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _start(send: Send, status: int, headers: RawHeaders, length: int | None) -> None:
+    if length is not None:
+        headers.append((b"content-length", str(length).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
 
 
 def _segments(scope: Scope) -> list[str] | None:

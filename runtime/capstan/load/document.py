@@ -61,14 +61,15 @@ class Document:
     def locate(self, pointer: Pointer, *, key: bool = False) -> Location:
         """Where the value at `pointer` stands; with `key`, where its key stands. Missing parts are left off."""
         node, line, column = self.data, 0, 0
-        for part in pointer:
+        for depth, part in enumerate(pointer):
             origin = self._origin.get(id(node), {}).get(part)
             if origin is None:
+                pointer = pointer[:depth]
                 break
             key_mark, event = origin
             mark = key_mark if key and key_mark is not None else event.start_mark
             line, column = mark.line, mark.column
-            node = node[part]
+            node = node.get(part) if isinstance(node, dict) else node[part]  # a removed key still has its place
         return self._location(line, column, pointer)
 
     def scalar_text(self, pointer: Pointer) -> str:
@@ -109,11 +110,8 @@ class Document:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             found = (error.problem or str(error)).replace("cannot start any token", "has no meaning here")
-            hint = ""
             at = self._location(mark.line, mark.column) if mark is not None else Location(self.file)
-            if "\t" in at.source[: at.column]:
-                hint = "YAML is indented with spaces; this line holds a tab"
-            raise LoadError([Problem("not-yaml", f"not YAML: {found}", at, hint)]) from error
+            raise LoadError([Problem("not-yaml", f"not YAML: {found}", at, _syntax_hint(at, found))]) from error
         except yaml.reader.ReaderError as error:
             before = self._text[: error.position] if isinstance(error.position, int) else ""
             at = self._location(before.count("\n"), len(before) - before.rfind("\n") - 1)
@@ -210,6 +208,19 @@ class Document:
         if not root:
             raise LoadError([Problem("empty-file", "the file is empty", Location(self.file))])
         return root[0]
+
+
+def _syntax_hint(at: Location, found: str) -> str:
+    """What most often is behind an error of the YAML parser."""
+    before = at.source[: at.column - 1]
+    if "\t" in at.source[: at.column]:
+        return "YAML is indented with spaces; this line holds a tab"
+    if "mapping values are not allowed" in found:
+        return "text that holds ': ' needs quotes around it"
+    if before[-1:] in ("'", '"'):
+        quote = before[-1]
+        return f"the text ends at the {quote} before this; inside it, write " + ("''" if quote == "'" else '\\"')
+    return ""
 
 
 def _resolve(text: str) -> Json:

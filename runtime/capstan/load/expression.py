@@ -319,7 +319,7 @@ def parse_jsonpath(text: str) -> JsonPath:
     if stripped in ("$", "$.", ""):
         return JsonPath(stripped, ())
     if not stripped.startswith("$"):
-        raise ExpressionError(f"'{text}' is not a JSONPath: it must begin with '$'")
+        raise ExpressionError(f"'{text}' is not a JSONPath: it must begin with '$', as in '$.name'")
     chain: list[str | int] = []
     position = 1
     while position < len(stripped):

@@ -21,8 +21,10 @@ def parse_parameters(node: Node) -> tuple[model.Parameter, ...]:
 def _parameter(name: str, node: Node) -> model.Parameter:
     if not name:
         node.reader.problem("missing-keyword", "'name' is missing", node.at())
-    if node.data.get("explode") is False or node.text("style") not in (None, "form", "simple"):
-        node.reader.problem("not-supported-yet", "this 'style' is not supported yet", node.at())
+    if (style := node.text("style")) not in (None, "form", "simple"):
+        node.reader.problem("not-supported-yet", f"the style '{style}' is not supported yet", node.at("style"))
+    if node.data.get("explode") is False:
+        node.reader.problem("not-supported-yet", "'explode: false' is not supported yet", node.at("explode"), key=True)
     value = node.data.get("value")
     if isinstance(value, str):
         value = node.parse("value", parse_template, Template(()))

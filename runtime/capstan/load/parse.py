@@ -43,7 +43,9 @@ class _Parser(Reader):
 
     def capability(self) -> model.Capability:
         root = Node(self, self.document.data, ())
-        if ("naftiko" in root) == ("ikanos" in root):
+        if "naftiko" in root and "ikanos" in root:
+            self.problem("two-versions", "a file is of one family: 'naftiko' or 'ikanos'", root.at("ikanos"), key=True)
+        elif "naftiko" not in root and "ikanos" not in root:
             message = "the file must begin with its version: one of 'naftiko' or 'ikanos'"
             self.problem("missing-version", message, root.at(), "for example: naftiko: 1.0.0-alpha2")
         self.unsupported(root, "consumes", "exposes", "aggregates")
@@ -68,22 +70,22 @@ class _Parser(Reader):
         )
 
     def bind(self, node: Node) -> model.Bind:
-        self.unsupported(node, "from", "import", "as", "type", "resolution", "uri")
+        self.unsupported(node, "type", "resolution", "uri")
         return self._bind(node, "namespace", node.text("location"))
 
     def external_reference(self, node: Node) -> model.Bind:
         """The 0.5 spelling of a bind."""
-        self.unsupported(node, "from", "import", "as", "location", "namespace")
+        self.unsupported(node, "location", "namespace")
         return self._bind(node, "name", node.text("uri") if node.text("resolution") == "file" else None)
 
     def _bind(self, node: Node, name: str, location: str | None) -> model.Bind:
         namespace = node.text(name)
-        if namespace is None:
+        if not self.is_import(node, "from", "import", "as") and namespace is None:
             self.problem("missing-keyword", f"'{name}' is missing", node.at())
         if location is not None and not location.startswith("file:"):
             scheme = location.partition(":")[0]
             self.problem("not-supported-yet", f"values from '{scheme}:' are not supported yet", node.at("location"),
-                         "a file:///./name or the environment (no location)")  # fmt: skip
+                         "file:///./name is read, and without a location the environment")  # fmt: skip
         keys: dict[str, str] = {}
         raw = node.data.get("keys")
         if isinstance(raw, dict):
@@ -94,13 +96,21 @@ class _Parser(Reader):
             keys = {key: key for key in node.texts("keys")}
         return model.Bind(namespace or "", keys, location, at=node.at())
 
+    def is_import(self, node: Node, *keys: str) -> bool:
+        """Whether the node stands for something in another file, which is told by its first keyword that says so."""
+        found = next((key for key in keys if key in node), None)
+        if found is not None:
+            self.problem("not-supported-yet", f"importing from another file ('{found}') is not supported yet",
+                         node.at(found), key=True)  # fmt: skip
+        return found is not None
+
     # --- consumes
 
     def consumed_api(self, node: Node) -> model.ConsumedApi:
-        self.unsupported(node, "import", "from", "as", "location", "tunnel", "endpoint", "discovery", "tools")
+        self.unsupported(node, "tunnel", "endpoint", "discovery", "tools")
         if node.text("type") == "mcp":
             self.problem("not-supported-yet", "consuming an MCP server is not supported yet", node.at("type"))
-        if "import" not in node and "from" not in node:
+        if not self.is_import(node, "from", "location", "import", "as"):
             for key in ("namespace", "baseUri"):
                 if key not in node:
                     self.problem("missing-keyword", f"'{key}' is missing", node.at())
@@ -212,7 +222,8 @@ class _Parser(Reader):
                     self.problem("missing-keyword", "'key' is missing", at=auth.at())
                 placement: Any = auth.text("placement", "in") or "header"
                 if placement == "body":
-                    self.problem("not-supported-yet", "an API key in the body is not supported yet", auth.at())
+                    self.problem("not-supported-yet", "an API key in the body is not supported yet",
+                                 auth.at("placement" if "placement" in auth else "in"))  # fmt: skip
                 return model.ApiKeyAuth(key or "", get("value"), placement, at=auth.at())
             case "oauth2":
                 self.unsupported(auth, "authorizationServerUri", "resource", "tokenValidation", "tokenEndpoint")
@@ -225,7 +236,8 @@ class _Parser(Reader):
                     auth.texts("scopes"), auth.text("audience"), client, at=auth.at(),
                 )  # fmt: skip
             case kind:
-                self.problem("not-supported-yet", f"authentication of type '{kind}' is not supported yet", auth.at())
+                self.problem("not-supported-yet", f"authentication of type '{kind}' is not supported yet",
+                             auth.at("type"))  # fmt: skip
                 return None
 
     def tls(self, node: Node) -> model.Tls | None:

@@ -167,18 +167,20 @@ def schema_problems(document: Document) -> tuple[list[Problem], bool]:
     the faults that only a reader of the rest can see.
     """
     problems: list[Problem] = []
+    readable = True
     ours: set[Pointer] = set()  # places where a repair can be the fault
     for _ in range(_REPAIRS):
         violations = capability_checker().violations(document.data)
         if not violations:
-            return problems, True
+            return problems, readable
         told = [violation for violation in violations if violation.pointer not in ours]
         problems += [_problem(document, violation) for violation in told]
         ours |= {_touched(violation) for violation in told}
-        repaired = [_repair(document, violation) for violation in told]  # each of them, not up to the first no
-        if len(told) < len(violations) or not all(repaired):
+        for violation in told:
+            readable &= _repair(document, violation)
+        if len(told) < len(violations):
             return problems, False
-    return problems, capability_checker().accepts(document.data)
+    return problems, readable and capability_checker().accepts(document.data)
 
 
 def _touched(violation: Violation) -> Pointer:
@@ -194,11 +196,10 @@ def _problem(document: Document, violation: Violation) -> Problem:
 
 
 def _repair(document: Document, violation: Violation) -> bool:
+    """Whether what is left still means what its author meant: what was said of a known keyword is missed."""
     if not violation.pointer or violation.code == "missing-keyword":
         return False
-    if violation.pointer in (("naftiko",), ("ikanos",)):
-        return True
     if violation.meant:
         document.rename(violation.pointer, violation.meant)
         return True
-    return document.remove(violation.pointer)
+    return document.remove(violation.pointer) and violation.code == "unknown-keyword"

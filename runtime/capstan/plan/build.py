@@ -55,6 +55,8 @@ def plan_file(
 
 
 def _finish(plan: types.CapabilityPlan, found: list[Problem], before: list[Problem]) -> Built:
+    if before:  # what could not be read may have exposed something
+        found = [problem for problem in found if problem.code != "nothing-exposed"]
     problems = in_file_order([*before, *found])
     if errors := [problem for problem in problems if problem.severity == "error"]:
         raise LoadError(errors)

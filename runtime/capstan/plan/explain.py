@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from capstan.load.expression import JsonPath
-from capstan.plan.output import Whole
+from capstan.plan.output import FirstFound, Items, Object, Picked, Shape, Static, Whole
 from capstan.plan.types import CapabilityPlan, RequestPlan, UnitPlan
 from capstan.plan.values import ABSENT, Constant, FromInput, Joined, Secret, Tree
 
@@ -59,8 +59,32 @@ def _unit(unit: UnitPlan) -> dict[str, Any]:
             for item in unit.inputs
         },
         "call": None if call is None else {"operation": call.operation, **_request(call.request)},
-        "answer": "as it comes" if isinstance(unit.shape, Whole) else describe(unit.shape),
+        "answer": _shape(unit.shape),
     }
+
+
+def _shape(shape: Shape) -> Any:
+    """`$.a (string)`, with objects and arrays as what they will look like."""
+    match shape:
+        case Whole():
+            return "as it comes"
+        case Picked():
+            return _typed(shape.path.text, shape.type)
+        case Static():
+            return _typed(describe(shape.source), shape.type)
+        case Object():
+            members = {name: _shape(member) for name, member in shape.members}
+            return members if shape.path is None else {f"at {shape.path.text}": members}
+        case Items():
+            return {f"each of {shape.path.text if shape.path is not None else '$'}": _shape(shape.item)}
+        case FirstFound():
+            return {"first found of": [_shape(one) for one in shape.shapes]}
+        case _:
+            assert_never(shape)
+
+
+def _typed(value: Any, kind: str | None) -> Any:
+    return value if kind is None or not isinstance(value, str) else f"{value} ({kind})"
 
 
 def _request(request: RequestPlan) -> dict[str, Any]:

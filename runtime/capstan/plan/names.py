@@ -141,7 +141,7 @@ class Names:
                 self.slots[name] = name
 
     def _value_of(self, parameter: Parameter) -> Source:
-        return source_tree(parameter.value, lambda leaf: self.leaf(leaf, parameter.at))
+        return source_tree(parameter.value, lambda leaf: self.leaf(leaf, parameter.at / "value"))
 
     def leaf(self, leaf: Any, at: Place) -> Source:
         return self.resolve(leaf, at) if isinstance(leaf, Template) else Constant(leaf)

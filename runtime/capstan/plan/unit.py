@@ -154,13 +154,13 @@ def _header(
     fixed: list[tuple[str, str | Secret]],
 ) -> None:
     if not _HEADER_NAME.fullmatch(parameter.name):
-        names.problem("bad-name", f"'{parameter.name}' cannot be the name of a header", parameter.at)
+        names.problem("bad-name", f"'{parameter.name}' cannot be the name of a header", parameter.at / "name")
     if not isinstance(value.source, Constant):
         headers.append(value)
         return
     for text in value.texts({}):
         if types.FORBIDDEN_IN_HEADER.search(text):
-            names.problem("bad-value", f"the value of '{parameter.name}' holds a line break", parameter.at)
+            names.problem("bad-value", f"the value of '{parameter.name}' holds a line break", parameter.at / "value")
         fixed.append((parameter.name, Secret(text, value.source.shown) if value.source.shown else text))
 
 
@@ -220,7 +220,7 @@ def _host(names: Names, name: str, target: Target) -> Source:
     chooser = names.inputs.get(getattr(source, "name", ""))
     options = chooser.schema.get("enum") if chooser is not None else None
     if not options:
-        names.problem("open-host", f"'{name}' lets a caller choose the host", at,
+        names.problem("open-host", f"'{name}' lets callers of '{names.unit.name}' choose the host", at,
                      "bind it, or give the input an 'enum' of hosts")  # fmt: skip
     elif chooser is not None and not all(isinstance(o, str) and _HOST_TEXT.fullmatch(o) for o in options):
         names.problem("open-host", f"an option of '{name}' cannot stand in a host", chooser.at)

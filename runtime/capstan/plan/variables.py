@@ -29,7 +29,7 @@ class Variables:
         self._environ = environ
         self._file = Path(file)
         self._binds = binds
-        self._files: dict[str, Mapping[str, Any]] = {}
+        self._files: dict[str, Mapping[str, Any] | None] = {}  # None: it cannot be read, which is told once
         self._told: set[str] = set()
 
     @property
@@ -83,8 +83,10 @@ class Variables:
             value = f"{{{{{name}}}}}"
         elif bind is None or bind.location is None:
             value = self._environ.get(key)
+        elif (values := self._values(bind)) is None:
+            value = ""
         else:
-            found = self._values(bind).get(key)
+            found = values.get(key)
             value = found if found is None or isinstance(found, str) else str(found)
         if value is None:
             where = f"the environment variable {key} is not set"
@@ -96,15 +98,16 @@ class Variables:
         self.used[name] = secret
         return secret
 
-    def _values(self, bind: Bind) -> Mapping[str, Any]:
+    def _values(self, bind: Bind) -> Mapping[str, Any] | None:
         assert bind.location is not None
         if bind.location not in self._files:
             self._files[bind.location] = self._load(bind)
         return self._files[bind.location]
 
-    def _load(self, bind: Bind) -> Mapping[str, Any]:
+    def _load(self, bind: Bind) -> Mapping[str, Any] | None:
         """`file:///./x` is relative to the capability file, then to the working directory."""
         assert bind.location is not None
+        at = (bind.at / "location").location()
         text = unquote(bind.location.removeprefix("file:").removeprefix("//"))
         relative = text.startswith(("/./", "/../"))
         candidates = [Path(text)]
@@ -113,16 +116,16 @@ class Variables:
             candidates = [self._file.parent / name, Path(name)]
         path = next((candidate for candidate in candidates if candidate.is_file()), None)
         if path is None:
-            looked = " and ".join(map(str, candidates))
-            self.problems.append(Problem("missing-file", f"there is no file {looked}", bind.at.location()))
-            return {}
+            looked = ", nor ".join(map(str, dict.fromkeys(candidates)))
+            self.problems.append(Problem("missing-file", f"there is no file {looked}", at))
+            return None
         try:
             return read_values(path)
         except (OSError, ValueError, LoadError) as error:
             # The parser's own words could quote a line of the file, and that line is a secret.
             reason = error.strerror if isinstance(error, OSError) else "it is neither KEY=value lines, JSON nor YAML"
-            self.problems.append(Problem("unreadable-file", f"{path} cannot be read: {reason}", bind.at.location()))
-            return {}
+            self.problems.append(Problem("unreadable-file", f"{path} cannot be read: {reason}", at))
+            return None
 
 
 def _set_hint(bind: Bind | None, key: str) -> str:
