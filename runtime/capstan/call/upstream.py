@@ -7,6 +7,7 @@ connection turned out to be closed.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # public, but for the stubs
@@ -262,9 +263,8 @@ def _translate(
         case aiohttp.ConnectionTimeoutError():
             return UpstreamTimeout("upstream-timeout", f"{name} did not take a connection in time")
         case aiohttp.ClientConnectorError():
-            return UpstreamError(
-                "upstream-unreachable", f"{name} cannot be reached: {error.strerror or 'no connection'}"
-            )
+            reason = os.strerror(error.errno) if error.errno else "no connection"
+            return UpstreamError("upstream-unreachable", f"{name} cannot be reached: {reason}")
         case TimeoutError():
             what = "did not finish its answer in time" if answered is not None else "did not answer in time"
             return UpstreamTimeout("upstream-timeout", f"{name} {what}", happened, repeat)

@@ -105,6 +105,8 @@ class ArgumentReader:
         value = read_json(body)
         if self._whole is not None:
             arguments[self._whole] = value
+            if isinstance(value, dict):
+                arguments.update({name: value[name] for name in self._fields if name in value})
             return
         if not isinstance(value, dict):
             raise BindError("bad-argument", "the body must be a JSON object")

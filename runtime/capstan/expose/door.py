@@ -13,7 +13,8 @@ from capstan.expose.problem import PROBLEM_TYPE
 from capstan.expose.rest import Receive, RestApp, Scope, Send
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
-_EXPOSED_HEADERS: Final = ("Location", "Retry-After", "Link", "ETag")
+# Every header that is passed on: which identifiers an upstream gives (`Capture-Id`) no list can foresee.
+_EXPOSED_HEADERS: Final = ("*",)
 
 
 @dataclass(frozen=True, slots=True)

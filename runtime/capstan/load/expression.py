@@ -136,7 +136,16 @@ def parse_json_template(text: str) -> Any:
         data = json.loads(_JSON_STRING_OR_HOLE.sub(stand_in, text))
     except json.JSONDecodeError as error:
         raise ExpressionError(f"not JSON: {error.msg} near '{error.doc[error.pos : error.pos + 20]}'") from error
+    if any("\0" in key for key in _keys(data)):
+        raise ExpressionError("a template cannot stand for the name of a member")
     return map_strings(data, lambda t: templates[int(t[1:])] if t[:1] == "\0" else Template((t,) if t else ()))
+
+
+def _keys(data: Any) -> Iterator[str]:
+    if isinstance(data, dict):
+        yield from data
+    for item in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
+        yield from _keys(item)
 
 
 def map_strings(data: Any, change: Callable[[str], Any]) -> Any:

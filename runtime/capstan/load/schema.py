@@ -78,8 +78,9 @@ def _explain(error: Any) -> Iterator[Violation]:
                     yield Violation(path, "missing-keyword", f"'{key}' is missing")
         case "enum":
             known = list(dict.fromkeys(map(str, rule)))
+            meant = closest(str(value), known)
             yield Violation(path, "unknown-value", f"{_show(value)} is not one of {_list(known)}",
-                            suggest(str(value), known))  # fmt: skip
+                            f"did you mean '{meant}'?" if meant else "")  # fmt: skip
         case "const":
             yield Violation(path, "unknown-value", f"{_show(value)} is not {_show(rule)}")
         case "type":

@@ -36,7 +36,12 @@ class JsonPlan:
 
     def encode(self, arguments: Arguments) -> Encoded | None:
         value = self.source.get(arguments)
-        return None if value is ABSENT else (to_json(value), self.media_type)
+        if value is ABSENT:
+            return None
+        try:
+            return _utf8(_json_text(value)), self.media_type
+        except ValueError as error:  # not a number, or infinite
+            raise BindError("bad-argument", "an argument holds a number that JSON cannot") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +185,15 @@ def _pieces(template: Template, resolve: Resolve) -> tuple[str | Source, ...]:
 
 
 def to_json(value: Any) -> bytes:
-    """JSON as bytes; numbers keep their digits, text stays UTF-8."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return _utf8(text)
+    """An answer as JSON; numbers keep their digits, text stays UTF-8, what UTF-8 cannot hold stays escaped."""
+    try:
+        return _json_text(value).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def form(pairs: list[tuple[str, Any]]) -> bytes:

@@ -125,8 +125,8 @@ class _Builder:
         self.apis[api.namespace] = plan
         override = self.base_uris.get(api.namespace)
         origin = _without_slash(Template((override,)) if override is not None else api.base_uri)
-        if isinstance(auth, Credential):
-            self.credentials.append(auth)
+        if isinstance(auth, Credential) and api.auth is not None:
+            self._credential(auth, api.auth.at)
         for resource in api.resources:
             for operation in resource.operations:
                 target = self._target(api, plan, auth, origin, resource, operation)
@@ -134,6 +134,16 @@ class _Builder:
                 for key in {full, f"{api.namespace}.{operation.name}"}:
                     self.targets.setdefault(key, []).append((full, target))
                 self.resources.setdefault(f"{api.namespace}.{resource.name}", []).append((full, target))
+
+    def _credential(self, credential: Credential, at: Place) -> None:
+        self.credentials.append(credential)
+        if credential.place != "header":
+            return
+        if not types.HEADER_NAME.fullmatch(credential.name):
+            self.problem("bad-name", f"'{credential.name}' cannot be the name of a header", at)
+        if types.FORBIDDEN_IN_HEADER.search(credential.value.reveal()):
+            message = f"the credential '{credential.value.name}' holds a line break or another control character"
+            self.problem("bad-value", message, at, "a header cannot; was a file read with its last line's end?")
 
     def _target(
         self,
@@ -149,13 +159,13 @@ class _Builder:
             own = plan_auth(operation.auth, self._fill_at(operation.auth.at, api))
             if isinstance(own, Credential):
                 credential, plan = own, replace(plan, auth=None)
-                self.credentials.append(own)
+                self._credential(own, operation.auth.at)
             else:
                 credential, plan = None, replace(plan, auth=own)
         path = resource.path.join(operation.path)
         layers = (*api.parameters, *resource.parameters, *operation.parameters)
         placed = [self._placed(parameter, path, operation) for parameter in layers]
-        merged = {(p.name, p.where): p for p in placed}
+        merged = {(p.name.lower() if p.where == "header" else p.name, p.where): p for p in placed}
         known = {fold(p.name) for p in merged.values()} | {fold(n) for n in _template_scopes(path.holes)}
         undeclared = [n for n in dict.fromkeys(path.holes) if fold(n) not in known and not self.variables.declares(n)]
         derived = [model.Parameter(n, "path", {"type": "string"}, True, at=operation.at) for n in undeclared]

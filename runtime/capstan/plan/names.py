@@ -242,6 +242,9 @@ class Names:
         if name in self.fixed:
             return self.fixed[name]
         if not self.variables.declares(name):
+            filled = next((s for (_, taken), s in self.sources.items() if taken == name and s is not None), None)
+            if filled is not None:  # `with` gave the consumed parameter of that name a value
+                return filled
             draft = self.find_input(name)
             if draft is not None:
                 return self.use(draft)
@@ -298,7 +301,10 @@ class Names:
         bare = value[1:-1] if re.fullmatch(r"\{[^{}]+\}", value) else value
         if bare in self.inputs or bare in self.fixed:
             return self._reference(bare, parameter, entry.at)
-        return self.resolve(parse_template(value), entry.at)
+        template = parse_template(value)
+        if template.lone is not None and (name := self._scoped(template.lone.name)) is not None:
+            return self._reference(name, parameter, entry.at)
+        return self.resolve(template, entry.at)
 
     def fill(self, entry: WithEntry, free: set[str]) -> None:
         """Take one entry of `with`."""

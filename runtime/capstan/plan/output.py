@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from capstan.errors import ShapeError
+from capstan.load.document import Place
 from capstan.load.expression import JsonPath, Template
 from capstan.load.model import Output
 from capstan.plan.values import ABSENT, Arguments, Constant, Source
 
-Resolve = Callable[[Template], Source]
+Resolve = Callable[[Template, Place], Source]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,7 @@ def plan_output(output: Output, resolve: Resolve) -> Shape:
     name = output.name or ""
     if output.has_constant:
         constant = output.constant
-        source = resolve(constant) if isinstance(constant, Template) else Constant(constant)
+        source = resolve(constant, output.at) if isinstance(constant, Template) else Constant(constant)
         return Static(source, output.type, name)
     if output.properties is not None:
         members = tuple((o.name or "", plan_output(o, resolve)) for o in output.properties)

@@ -21,6 +21,7 @@ from capstan.plan.output import Shape
 from capstan.plan.values import ABSENT, Arguments, Secret, Source, to_text
 
 FORBIDDEN_IN_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # RFC 3986: unreserved characters, which need no encoding anywhere.
 _UNRESERVED: Final = "-._~"
 _COOKIE_SAFE: Final = "!#$&'()*+-./:<=>?@[]^_`{|}~"

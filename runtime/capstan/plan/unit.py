@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from capstan.errors import Problem
 from capstan.load.document import Place
-from capstan.load.expression import Hole, fold
+from capstan.load.expression import Hole, Template, fold
 from capstan.load.model import Effect, Parameter, RestOperation, Unit
 from capstan.load.schema import Checker
 from capstan.plan import types
@@ -17,7 +17,6 @@ from capstan.plan.output import is_static, output_schema, plan_outputs
 from capstan.plan.values import ABSENT, Constant, Secret, Source, Tree, to_text
 from capstan.plan.variables import Variables
 
-_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HOST_TEXT: Final = re.compile(r"[A-Za-z0-9._:/-]*")
 _WEB_ORIGIN: Final = re.compile(r"https?://[^/?#@\s]+[^?#@\s]*", re.IGNORECASE)
 _EFFECTS: Final[dict[str, Effect]] = {"GET": "read", "HEAD": "read", "OPTIONS": "read", "DELETE": "irreversible"}
@@ -36,7 +35,7 @@ def plan_unit(
     names = Names(unit, namespace, rest, target, variables, problems)
     names.declare()
     call = _call(names) if target is not None else None
-    shape = plan_outputs(unit.outputs, lambda template: names.resolve(template, unit.at))
+    shape = plan_outputs(unit.outputs, lambda template, at: _output_value(names, template, at))
     if unit.call is None and not is_static(shape):
         names.problem("nothing-to-call", "there is neither a call nor a constant for every output", unit.at,
                       "add 'call: namespace.operation', or a 'value' to each output")  # fmt: skip
@@ -61,6 +60,15 @@ def plan_unit(
         output_schema=output_schema(unit.outputs, shape),
     )
     return plan, names.slots
+
+
+def _output_value(names: Names, template: Template, at: Place) -> Source:
+    """The value of an output. What is bound is a secret, and an answer would give it away."""
+    for name in template.holes:
+        if names.variables.declares(name):
+            names.problem("secret-in-answer", f"'{{{{{name}}}}}' would give a bound variable to callers", at)
+            return Constant(ABSENT)
+    return names.resolve(template, at)
 
 
 def _input_schema(inputs: tuple[types.Input, ...]) -> dict[str, Any]:
@@ -153,7 +161,7 @@ def _header(
     headers: list[types.NamedValue],
     fixed: list[tuple[str, str | Secret]],
 ) -> None:
-    if not _HEADER_NAME.fullmatch(parameter.name):
+    if not types.HEADER_NAME.fullmatch(parameter.name):
         names.problem("bad-name", f"'{parameter.name}' cannot be the name of a header", parameter.at / "name")
     if not isinstance(value.source, Constant):
         headers.append(value)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
@@ -36,6 +36,10 @@ class Variables:
     def filled(self) -> bool:
         """Whether variables have values, and do not stand for themselves."""
         return self._environ is not None
+
+    def holds(self, names: Iterable[str]) -> bool:
+        """Whether each of these that is a variable has a value that says something; what has none is told already."""
+        return all(self.used[name].reveal() for name in names if name in self.used)
 
     def declares(self, name: str) -> bool:
         """Whether a bind declares this name, so that it cannot be anything else."""
