@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import gc
 import logging
 import signal
 import socket
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
 
-from capstan.errors import LoadError, Problem
+from capstan.errors import CapabilityError, LoadError, Problem
 from capstan.expose.door import Access
 from capstan.expose.generation import Generation
 from capstan.expose.mcp import McpApp, Tools
 from capstan.expose.rest import Receive, Scope, Send
+from capstan.listener import LINGER_SECONDS, Listener, Protocol
 from capstan.load.files import find_files
 from capstan.plan.build import plan_file
 from capstan.plan.site import PortPlan, Site, join_plans
@@ -37,6 +39,8 @@ _WATCH_SECONDS: Final = 0.5
 _KEEP_ALIVE_SECONDS: Final = 75  # longer than the proxies in front keep theirs
 _BACKLOG: Final = 2048
 _GC_THRESHOLD: Final = 50_000
+
+Stamps = dict[Path, tuple[int, int]]  # time of change and size of each file
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,24 +107,11 @@ class _PortApp:
         if scope["method"] == "GET" and scope["path"].endswith("/mcp"):
             await generation.doors[self._number](scope, receive, send)
             return
-        with generation.call():
+        generation.enter()
+        try:
             await generation.doors[self._number](scope, receive, send)
-
-
-class _Listener(uvicorn.Server):
-    """uvicorn without its own signal handlers, for the process has one place for them; says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+        finally:
+            generation.leave()
 
 
 class _Server:
@@ -128,7 +119,7 @@ class _Server:
 
     def __init__(self, site: Site, options: Options, settings: Settings) -> None:
         self._options, self._settings = options, settings
-        self._listeners: dict[int, tuple[_Listener, asyncio.Task[None]]] = {}
+        self._listeners: dict[int, tuple[Listener, asyncio.Task[None]]] = {}
         self._endpoints: dict[tuple[int, str], McpApp] = {}
         self.stdio: McpApp | None = None
         self._background: set[asyncio.Task[None]] = set()
@@ -168,12 +159,12 @@ class _Server:
         """Accept connections on every port."""
         for number, bound in sockets.items():
             config = uvicorn.Config(
-                _PortApp(self, number), http="httptools", ws="none", lifespan="off", interface="asgi3",
+                _PortApp(self, number), http=Protocol, ws="none", lifespan="off", interface="asgi3",
                 log_config=None, access_log=False, server_header=False, proxy_headers=False,
                 backlog=_BACKLOG, timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=max(1, round(self._settings.stop_timeout_seconds)),
             )  # fmt: skip
-            listener = _Listener(config)
+            listener = Listener(config)
             task = asyncio.create_task(listener.serve(bound), name=f"port {number}")
             self._listeners[number] = (listener, task)
         for listener, task in self._listeners.values():
@@ -206,8 +197,12 @@ class _Server:
 
     async def stop(self) -> None:
         """Take no more connections, let calls finish, close everything."""
-        for listener, _ in self._listeners.values():
+        listeners = [listener for listener, _ in self._listeners.values()]
+        for listener in listeners:
             listener.should_exit = True
+        await asyncio.gather(*(listener.deaf.wait() for listener in listeners))
+        if any(listener.is_connected for listener in listeners):
+            await asyncio.sleep(LINGER_SECONDS)
         await self.generation.finish(self._settings.stop_timeout_seconds)
         # Only now may streams and sessions end: the last calls may have been answering on them.
         await asyncio.gather(*(app.close() for app in self._endpoints.values()))
@@ -252,7 +247,8 @@ def _bind(host: str, number: int) -> socket.socket:
     try:
         return socket.create_server((host, number), family=family, backlog=_BACKLOG)
     except OSError as error:
-        reason = "is taken by another program" if error.errno == 98 else f"cannot be had: {error.strerror}"
+        taken = error.errno == errno.EADDRINUSE
+        reason = "is taken by another program" if taken else f"cannot be had: {error.strerror}"
         raise ServeError(f"port {number} on {host} {reason}; try --port-offset 100") from error
 
 
@@ -276,12 +272,16 @@ async def run(
     site: Site,
     options: Options,
     settings: Settings,
+    known: Stamps,
     sockets: Mapping[int, list[socket.socket]],
     ready: Callable[[], None],
+    parent: int | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, or until standard input ends for a stdio server that is all there is."""
+    """Serve until a signal, the end of the input of a stdio server, or the end of `parent`, a pipe from above."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
+    if parent is not None:
+        loop.add_reader(parent, stop.set)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     server = _Server(site, options, settings)
@@ -289,14 +289,18 @@ async def run(
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
+    gc.enable()
     ready()
     work: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
     if server.stdio is not None:
         work.append(asyncio.create_task(server.stdio.run_stdio()))
     if options.watch:
-        server.in_background(_watch(server, options, stop))
+        server.in_background(_watch(server, options, stop, known))
     await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
     stop.set()
+    if server.stdio is not None:
+        server.stdio.end_stdio()
+        await asyncio.wait(work, timeout=settings.stop_timeout_seconds)
     for task in work:
         task.cancel()
     await asyncio.gather(*work, return_exceptions=True)
@@ -306,7 +310,7 @@ async def run(
 # --- watching
 
 
-def _stamps(options: Options) -> dict[Path, tuple[int, int]]:
+def _stamps(options: Options) -> Stamps:
     """What changes when a file does."""
     stamps = {}
     with contextlib.suppress(LoadError, OSError):
@@ -317,10 +321,9 @@ def _stamps(options: Options) -> dict[Path, tuple[int, int]]:
     return stamps
 
 
-async def _watch(server: _Server, options: Options, stop: asyncio.Event) -> None:
+async def _watch(server: _Server, options: Options, stop: asyncio.Event, known: Stamps) -> None:
     """Load changed files; what is wrong is told, and the last good state goes on."""
     loop = asyncio.get_running_loop()
-    known = await loop.run_in_executor(None, _stamps, options)
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _WATCH_SECONDS)
@@ -332,7 +335,7 @@ async def _watch(server: _Server, options: Options, stop: asyncio.Event) -> None
             site, _ = await loop.run_in_executor(None, load_site, options)
             wanted = {port.port for port in site.ports}
             sockets = bind(site, options, server.ports)
-        except (LoadError, ServeError) as error:
+        except (CapabilityError, OSError) as error:
             logger.error(  # noqa: TRY400 - the problems say it all
                 "the change is not taken over, the last good state goes on:\n%s", error
             )
@@ -356,10 +359,12 @@ def serve(site: Site, options: Options, settings: Settings, ready: Callable[[], 
     if options.workers > 1 and site.stdio is not None:
         raise ServeError("an MCP server on stdio cannot have several workers")
     sockets = bind(site, options)
+    # A worker that takes a dead one's place starts from this same site, and must see what has changed since.
+    known = _stamps(options) if options.watch else {}
     if options.workers == 1:
-        _run_loop(site, options, settings, sockets, ready)
+        _run_loop(site, options, settings, known, sockets, ready)
     else:
-        share = functools.partial(_run_loop, site, options, settings, sockets)
+        share = functools.partial(_run_loop, site, options, settings, known, sockets)
         run_workers(options.workers, [item for bound in sockets.values() for item in bound], share, ready)
 
 
@@ -367,10 +372,12 @@ def _run_loop(
     site: Site,
     options: Options,
     settings: Settings,
+    known: Stamps,
     sockets: Mapping[int, list[socket.socket]],
     ready: Callable[[], None],
+    parent: int | None = None,
 ) -> None:
     import uvloop  # noqa: PLC0415 - a platform without it can still validate and explain
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run(site, options, settings, sockets, ready))
+        runner.run(run(site, options, settings, known, sockets, ready, parent))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import re
 import time
 from typing import Any, Final
 from urllib.parse import quote
@@ -17,6 +19,7 @@ from capstan.plan.values import Secret
 _EARLY_SECONDS: Final = 30.0  # a token is renewed this long before it expires, or at 9/10 of a short life
 _NO_EXPIRY_SECONDS: Final = 300.0  # for a server that does not say
 _MAX_TOKEN_BYTES: Final = 64 * 1024
+_SCHEME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class AuthError(Exception):
@@ -31,17 +34,27 @@ class Authorizer:
         self._header: str | None = None
         self._renew_at = 0.0
         self._lock = asyncio.Lock()
+        self._failures = 0
+        self._failure = ""
+        self.token_uri = plan.token_uri.reveal()
 
-    async def header(self, session: aiohttp.ClientSession) -> str:
+    async def header(self, session: aiohttp.ClientSession, proxy: str | None = None) -> str:
         """The value of `Authorization`.
 
         Raises:
             AuthError: there is none to be had.
         """
         if self._header is None or time.monotonic() >= self._renew_at:
+            failures = self._failures
             async with self._lock:
+                if self._failures != failures:  # the renewal this call waited for; trying in turn would add up waits
+                    raise AuthError(self._failure)
                 if self._header is None or time.monotonic() >= self._renew_at:
-                    await self._renew(session)
+                    try:
+                        await self._renew(session, proxy)
+                    except AuthError as error:
+                        self._failures, self._failure = self._failures + 1, str(error)
+                        raise
         assert self._header is not None
         return self._header
 
@@ -50,7 +63,7 @@ class Authorizer:
         if self._header == header:
             self._header = None
 
-    async def _renew(self, session: aiohttp.ClientSession) -> None:
+    async def _renew(self, session: aiohttp.ClientSession, proxy: str | None) -> None:
         plan = self._plan
         fields: list[tuple[str, Any]] = [("grant_type", "client_credentials")]
         if plan.scopes:
@@ -67,9 +80,9 @@ class Authorizer:
         started = time.monotonic()
         try:
             async with session.post(
-                plan.token_uri.reveal(), data=form(fields), headers=headers, allow_redirects=False
+                self.token_uri, data=form(fields), headers=headers, allow_redirects=False, proxy=proxy
             ) as response:
-                status, body = response.status, await response.content.read(_MAX_TOKEN_BYTES)
+                status, body = response.status, await _read(response)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise AuthError("the token endpoint cannot be reached") from error
         if status != 200:
@@ -81,20 +94,34 @@ class Authorizer:
             answer = json.loads(body)
             token, kind = answer["access_token"], answer.get("token_type", "Bearer")
             lifetime = float(answer.get("expires_in") or _NO_EXPIRY_SECONDS)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            if not math.isfinite(lifetime):
+                lifetime = _NO_EXPIRY_SECONDS
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise AuthError("the token endpoint's answer holds no token") from error
-        if not isinstance(token, str) or any(c.isspace() or ord(c) < 32 for c in token):
+        if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token.strip():
             raise AuthError("the token endpoint's answer holds no usable token")
         scheme = "Bearer" if str(kind).lower() == "bearer" else str(kind)
+        if " " in token or not _SCHEME.fullmatch(scheme):
+            raise AuthError("the token endpoint's answer holds no usable token")
         self._header = f"{scheme} {token}"
         self._renew_at = started + max(lifetime - _EARLY_SECONDS, lifetime * 0.9 if lifetime < 300 else 0.0)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The whole answer, if it is as short as answers with tokens are."""
+    body = b""
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > _MAX_TOKEN_BYTES:
+            raise AuthError("the token endpoint's answer is too long")
+    return body
 
 
 def _reason(body: bytes) -> str:
     """The error code of RFC 6749, 5.2; free text stays behind, for it may quote what we sent."""
     try:
         code = json.loads(body)["error"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return ""
     return f" ({code})" if isinstance(code, str) and code.isascii() and len(code) < 60 else ""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol
 
 import brotli
@@ -20,6 +20,7 @@ else:
 
 ACCEPTED: Final = "gzip, deflate, br, zstd"
 _PIECE: Final = 64 * 1024
+_WINDOW: Final[Mapping[int, int]] = {zstd.DecompressionParameter.window_log_max: 23}  # RFC 9659: 8 MB
 
 
 class DecodeError(Exception):
@@ -38,8 +39,14 @@ class _Zlib:
         self._wbits = wbits
         self._inner = zlib.decompressobj(wbits)
         self._started = False
+        self._head = b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
+        if not self._started:
+            self._head += data
+            if len(self._head) < 2:  # only two bytes show whether zlib's header is there
+                return
+            data = self._head
         while data:
             if self._inner.eof:  # gzip members may follow each other
                 self._inner = zlib.decompressobj(self._wbits)
@@ -58,7 +65,7 @@ class _Zlib:
                 yield piece
 
     def finish(self) -> None:
-        if self._started and not self._inner.eof:
+        if (self._started or self._head) and not self._inner.eof:
             raise DecodeError("the compressed stream breaks off")
 
 
@@ -71,11 +78,9 @@ class _Brotli:
         self._started = self._started or bool(data)
         try:
             piece = self._inner.process(data, output_buffer_limit=_PIECE)
-            while piece:
+            while piece:  # it can hold output back even when it says it would take more input
                 yield piece
-                if self._inner.can_accept_more_data():
-                    return
-                piece = self._inner.process(b"", output_buffer_limit=_PIECE)
+                piece = b"" if self._inner.is_finished() else self._inner.process(b"", output_buffer_limit=_PIECE)
         except brotli.error as error:
             raise DecodeError(str(error)) from error
 
@@ -86,7 +91,7 @@ class _Brotli:
 
 class _Zstd:
     def __init__(self) -> None:
-        self._inner = zstd.ZstdDecompressor()
+        self._inner = zstd.ZstdDecompressor(options=_WINDOW)
         self._started = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -97,7 +102,7 @@ class _Zstd:
                     data = data or self._inner.unused_data
                     if not data:
                         return
-                    self._inner = zstd.ZstdDecompressor()
+                    self._inner = zstd.ZstdDecompressor(options=_WINDOW)
                 piece = self._inner.decompress(data, _PIECE)
                 data = self._inner.unused_data if self._inner.eof else b""
                 if piece:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from capstan.plan.types import ApiPlan, CallPlan, CapabilityPlan, HttpRequest, U
 from capstan.settings import Settings
 
 _ERROR_BODY_BYTES: Final = 64 * 1024
+_HALF_PAIR: Final = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 
 
 @dataclass(slots=True)
@@ -54,39 +56,59 @@ class LiveUnit:
             return Answer(200, value=self.unit.shape.take(None, None, arguments))
         request = plan.request.bind(arguments)
         response = await upstream.send(plan, request)
-        if not 200 <= response.status < 300:
-            raise await _refused(plan, request, response)
-        if self._whole:
+        if self._whole and 200 <= response.status < 300:
             return Answer(response.status, response.passed_headers, response=response)
-        body = await response.read(self._settings.max_parsed_bytes)
-        if not body:
-            return Answer(response.status, response.passed_headers, empty=True)
         try:
+            if not 200 <= response.status < 300:
+                raise await _refused(plan, request, response)
+            body = await response.read(self._settings.max_parsed_bytes)
+            if not body:
+                return Answer(response.status, response.passed_headers, empty=True)
             decoded = _decode(body, response, plan)
             value = self.unit.shape.take(decoded, decoded, arguments)
         except ShapeError as error:
             error.retry_safe = may_repeat(plan, request)
             raise
+        finally:
+            response.close()  # a caller may leave while the body is on its way
         return Answer(response.status, response.passed_headers, value=value)
 
 
 def _decode(body: bytes, response: UpstreamResponse, plan: CallPlan) -> Any:
     try:
-        return json.loads(body)
-    except ValueError as error:
+        value = json.loads(body, parse_constant=_no_json)
+        return _in_unicode(value) if _HALF_PAIR.search(body) else value
+    except (ValueError, RecursionError) as error:
         kind = response.media_type.partition(";")[0] or "no media type"
         message = f"'{plan.api.namespace}' answered {response.status}, but not with JSON ({kind})"
         raise ShapeError("unexpected-answer", message, outcome="done") from error
 
 
+def _no_json(constant: str) -> Any:
+    raise ValueError(constant)  # NaN and Infinity, which Python reads and nobody else does
+
+
+def _in_unicode(value: Any) -> Any:
+    """Data without halves of surrogate pairs, which JSON can spell and no answer of ours could hold."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case list():
+            return [_in_unicode(item) for item in value]
+        case dict():
+            return {_in_unicode(key): _in_unicode(item) for key, item in value.items()}
+    return value
+
+
 async def _refused(plan: CallPlan, request: HttpRequest, response: UpstreamResponse) -> UpstreamRefused:
     """An answer that is no success -> an error that says whose fault it is and whether a retry is safe."""
     body = await response.read_some(_ERROR_BODY_BYTES)
-    response.close()
     status, name = response.status, f"'{plan.api.namespace}'"
     repeat = may_repeat(plan, request)
     outcome: Any = "refused"
-    if status < 400:
+    if status < 200:
+        code, message, outcome = "upstream-broken", f"{name} changed the protocol unasked", "unknown"
+    elif status < 400:
         code, message = "upstream-redirect", f"{name} answered {status}, a redirect, which is not followed"
         outcome = "refused" if status in (304, 307, 308) else "unknown"
     elif status == 401:
@@ -96,7 +118,7 @@ async def _refused(plan: CallPlan, request: HttpRequest, response: UpstreamRespo
     elif status < 500:
         code, message = "upstream-refused", f"{name} refused the call with {status}"
     elif status == 503 and "retry-after" in {key.lower() for key, _ in response.passed_headers}:
-        code, message, outcome = "upstream-busy", f"{name} is not available for now", "refused"
+        code, message, outcome = "upstream-busy", f"{name} is not available for now", "unknown"
     else:
         code, message, outcome = "upstream-failed", f"{name} failed with {status}", "unknown"
     return UpstreamRefused(

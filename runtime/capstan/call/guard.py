@@ -30,16 +30,21 @@ class Guard:
         Raises:
             BindError: naming the argument that does not fit.
         """
+        given = self._with_defaults(arguments)
+        if self.unit.checker.accepts(given):
+            return given
+        # Agents often spell an argument they leave out as null.
+        meant = {k: v for k, v in arguments.items() if v is not None or k not in self._optional}
+        kept = self._with_defaults(meant)
+        if self.unit.checker.accepts(kept):
+            return kept
+        raise self._refusal(self.unit.checker.violations(kept))
+
+    def _with_defaults(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         for name, default in self._defaults:
             if name not in arguments:
                 arguments = {**arguments, name: default}
-        if self.unit.checker.accepts(arguments):
-            return arguments
-        # Agents often spell an argument they leave out as null.
-        kept = {k: v for k, v in arguments.items() if v is not None or k not in self._optional}
-        if len(kept) < len(arguments) and self.unit.checker.accepts(kept):
-            return kept
-        raise self._refusal(self.unit.checker.violations(kept))
+        return arguments
 
     def _refusal(self, violations: list[Violation]) -> BindError:
         errors = [self._error(violation) for violation in violations]
@@ -52,7 +57,7 @@ class Guard:
     def _error(self, violation: Violation) -> dict[str, Any]:
         inputs = [item.name for item in self.unit.inputs]
         if violation.code == "missing-keyword":
-            name = violation.message.split("'")[1]
+            name = violation.message[1:].rpartition("'")[0]  # "'NAME' is missing"
             path = format_pointer((*violation.pointer, name)).lstrip("/")
             return {"code": "missing-argument", "argument": _first(violation.pointer, name),
                     "message": f"'{path}' is missing"}  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote, quote_plus
@@ -11,30 +12,48 @@ from capstan.plan.values import Secret
 
 # A shorter value is no secret worth the name, and masking `user` would mangle honest answers.
 MIN_LENGTH: Final = 8
+_ESCAPE: Final = re.compile("%[0-9A-F]{2}")
 
 
 class Mask:
     """Replaces every spelling of every secret by asterisks of the same length, so that lengths stay true."""
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
+        self._secrets = tuple(secrets)
         spellings: set[bytes] = set()
-        for secret in secrets:
+        for secret in self._secrets:
             text = secret.reveal()
             if len(text) < MIN_LENGTH:
                 continue
             escaped = json.dumps(text)[1:-1]
-            for spelling in (text, quote(text, safe=""), quote_plus(text), escaped, escaped.replace("/", "\\/")):
+            plain = json.dumps(text, ensure_ascii=False)[1:-1]
+            spelled = (text, quote(text, safe=""), quote_plus(text), escaped, plain)
+            for spelling in (*spelled, escaped.replace("/", "\\/"), plain.replace("/", "\\/")):
                 spellings.add(spelling.encode("utf-8", "replace"))
-        self._spellings = sorted(spellings, key=len, reverse=True)
+                spellings.add(_ESCAPE.sub(_lower, spelling).encode("utf-8", "replace"))
+        self._spellings = tuple(spellings)
         self.overlap = max(map(len, self._spellings), default=1) - 1
 
     def data(self, data: bytes) -> bytes:
+        masked: bytearray | None = None
         for spelling in self._spellings:
-            if spelling in data:
-                data = data.replace(spelling, b"*" * len(spelling))
-        return data
+            start = data.find(spelling)
+            while start >= 0:  # looked for in what came, not in what is masked: one secret may hold another
+                if masked is None:
+                    masked = bytearray(data)
+                masked[start : start + len(spelling)] = b"*" * len(spelling)
+                start = data.find(spelling, start + 1)
+        return data if masked is None else bytes(masked)
+
+    def also(self, secrets: Iterable[Secret]) -> Mask:
+        """A mask that knows more secrets."""
+        return Mask((*self._secrets, *secrets))
 
     def text(self, text: str) -> str:
         if not self._spellings:
             return text
         return self.data(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+
+def _lower(escape: re.Match[str]) -> str:
+    return escape[0].lower()

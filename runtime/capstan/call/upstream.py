@@ -1,14 +1,16 @@
 """Pooled connections to consumed APIs. The HTTP library's errors become ours here, and here only.
 
 Limits and waits come from Settings. Redirects are not followed, and nothing is sent twice but a read whose kept-alive
-connection turned out to be closed.
+connection closed before an answer came.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any, Final
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # public, but for the stubs
 
@@ -16,12 +18,14 @@ import aiohttp
 from yarl import URL
 
 from capstan.call.auth import AuthError, Authorizer, open_authorizer
+from capstan.call.connection import QuietConnector
 from capstan.call.decompress import ACCEPTED, DecodeError, Decoder, open_decoder
 from capstan.call.masking import Mask
 from capstan.errors import UpstreamError, UpstreamTimeout
 from capstan.plan.auth import DigestPlan
 from capstan.plan.tls import open_context
 from capstan.plan.types import ApiPlan, CallPlan, HttpRequest
+from capstan.plan.values import Secret
 from capstan.resources import VERSION
 from capstan.settings import Settings
 
@@ -76,31 +80,35 @@ class UpstreamResponse:
         Raises:
             UpstreamError: as `read`, when that shows.
         """
-        overlap = self._mask.overlap
-        held = b""
+        mask, overlap = self._mask, self._mask.overlap
+        window, given = b"", 0  # what came last, unmasked, and how much at its beginning has been given on
         async for piece in self._pieces(limit):
-            held = self._mask.data(held + piece)
-            if len(held) > overlap:
-                cut = len(held) - overlap
-                yield held[:cut]
-                held = held[cut:]
-        if held:
-            yield held
+            window += piece
+            cut = len(window) - overlap
+            if cut > given:
+                yield mask.data(window)[given:cut]
+                start = max(0, cut - overlap)  # a secret that lies across the cut must be seen whole once more
+                window, given = window[start:], cut - start
+        if len(window) > given:
+            yield mask.data(window)[given:]
 
     async def read_some(self, limit: int) -> bytes:
         """The beginning of an error body; what is wrong with the rest does not matter."""
-        taken = bytearray()
+        taken, overlap = bytearray(), self._mask.overlap
         try:
-            async for piece in self._pieces(limit):
-                taken += piece
-        except UpstreamError:
-            pass
-        return self._mask.data(bytes(taken[:limit]))
+            async with contextlib.aclosing(self._pieces(sys.maxsize)) as pieces:
+                async for piece in pieces:
+                    taken += piece
+                    if len(taken) >= limit + overlap:
+                        break
+        except UpstreamError:  # what is last may be the beginning of a secret
+            limit = min(limit, max(0, len(taken) - overlap))
+        return self._mask.data(bytes(taken))[:limit]
 
-    async def _pieces(self, limit: int) -> AsyncIterator[bytes]:
+    async def _pieces(self, limit: int) -> AsyncGenerator[bytes]:
         total = 0
         try:
-            decoder = open_decoder(self._response.headers.get("Content-Encoding", ""))
+            decoder = open_decoder(", ".join(self._response.headers.getall("Content-Encoding", ())))
             async for raw in self._response.content.iter_any():
                 for piece in (raw,) if decoder is None else decoder.feed(raw):
                     total += len(piece)
@@ -137,6 +145,8 @@ class Upstream:
 
     def __init__(self, api: ApiPlan, settings: Settings, mask: Mask) -> None:
         self._api, self._settings, self._mask = api, settings, mask
+        self._known = mask
+        self._tokens: tuple[str, ...] = ("",)  # a fetched token is as secret as what the file binds
         self._session: aiohttp.ClientSession | None = None
         self._authorizer: Authorizer | None = open_authorizer(api.auth)
         self._proxies: dict[tuple[str, str], str | None] = {}
@@ -150,21 +160,28 @@ class Upstream:
         session = self._session or self._open()
         headers = dict_of(request.headers)
         if self._authorizer is not None:
-            headers["Authorization"] = await self._token(self._authorizer, session)
+            headers = dict_of((*request.headers, ("Authorization", await self._token(self._authorizer, session))))
         response = await self._exchange(session, plan, request, headers)
         if response.status == 401 and self._authorizer is not None:
             # Refused before anything happened: a token can expire between two calls.
             response.close()
             self._authorizer.forget(headers["Authorization"])
-            headers["Authorization"] = await self._token(self._authorizer, session)
+            try:
+                headers["Authorization"] = await self._token(self._authorizer, session)
+            except UpstreamError as error:
+                error.outcome = "refused"  # the first try was sent
+                raise
             response = await self._exchange(session, plan, request, headers)
         return UpstreamResponse(response, plan, request, self._mask)
 
     async def _exchange(
         self, session: aiohttp.ClientSession, plan: CallPlan, request: HttpRequest, headers: Mapping[str, str]
     ) -> aiohttp.ClientResponse:
-        url = URL(request.url, encoded=True)
-        proxy = self._proxy(url) if self._settings.proxies else None
+        try:
+            url = URL(request.url, encoded=True)
+        except ValueError as error:
+            raise _translate(aiohttp.InvalidURL(plan.api.namespace), plan, request) from error
+        proxy = self._proxy(url)
         for last in (False, True) if plan.effect == "read" else (True,):
             try:
                 return await session.request(
@@ -175,14 +192,22 @@ class Upstream:
                     raise _translate(error, plan, request) from error
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise _translate(error, plan, request) from error
+            except ValueError as error:  # a host that no name can be, a credential with a line break: nothing was sent
+                message = f"no request to '{plan.api.namespace}' can be made: its host or a header is malformed"
+                raise UpstreamError("upstream-unreachable", message) from error
         raise AssertionError("the last try returns or raises")
 
     async def _token(self, authorizer: Authorizer, session: aiohttp.ClientSession) -> str:
         try:
-            return await authorizer.header(session)
-        except AuthError as error:
-            message = f"no token for '{self._api.namespace}': {self._mask.text(str(error))}"
+            token = await authorizer.header(session, self._proxy(URL(authorizer.token_uri)))
+        except (AuthError, ValueError) as error:
+            reason = str(error) if isinstance(error, AuthError) else "the address of the token endpoint is not a URL"
+            message = f"no token for '{self._api.namespace}': {self._mask.text(reason)}"
             raise UpstreamError("upstream-auth", message, outcome="not-sent", retry_safe=True) from error
+        if token != self._tokens[-1]:
+            self._tokens = (*self._tokens[-1:], token)  # the last one may still be under way
+            self._mask = self._known.also(Secret(t.partition(" ")[2], "token") for t in self._tokens)
+        return token
 
     def _open(self) -> aiohttp.ClientSession:
         settings = self._settings
@@ -191,7 +216,7 @@ class Upstream:
             connect=settings.connect_timeout_seconds,
             sock_read=settings.read_timeout_seconds,
         )
-        connector = aiohttp.TCPConnector(
+        connector = QuietConnector(
             limit=settings.max_connections,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
             ssl=open_context(self._api.tls),
@@ -207,6 +232,7 @@ class Upstream:
             timeout=timeout,
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("Content-Type",),  # of a body that is not there
             headers={"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": ACCEPTED},
             middlewares=digest,
         )
@@ -216,6 +242,8 @@ class Upstream:
 
     def _proxy(self, url: URL) -> str | None:
         """The proxy of the environment for a host; loopback is never proxied."""
+        if not self._settings.proxies:
+            return None
         key = (url.scheme, url.authority)
         if key not in self._proxies:
             proxies = dict(self._settings.proxies)
@@ -253,7 +281,9 @@ def _translate(
     happened: Any = "done" if answered is not None and 200 <= answered < 300 else "unknown"
     match error:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            return UpstreamError("upstream-tls", f"the TLS certificate of {name} cannot be trusted", retry_safe=True)
+            return UpstreamError(
+                "upstream-tls", f"{name} cannot be trusted: its TLS certificate, or what it speaks", retry_safe=True
+            )
         case aiohttp.ClientProxyConnectionError():
             return UpstreamError("upstream-unreachable", f"the proxy towards {name} cannot be reached")
         case aiohttp.ClientHttpProxyError():
@@ -273,7 +303,7 @@ def _translate(
         case aiohttp.ClientPayloadError():
             return UpstreamError("upstream-broken", f"{name} broke its answer off", happened, repeat)
         case aiohttp.InvalidURL():
-            return UpstreamError("upstream-unreachable", f"the address of {name} is not a URL", retry_safe=False)
+            return UpstreamError("upstream-unreachable", f"the address of {name} is not a URL")
         case asyncio.CancelledError():
             raise error
     return UpstreamError("upstream-broken", f"{name} closed the connection without an answer", happened, repeat)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
 from urllib.parse import parse_qsl
+
+from starlette.requests import cookie_parser
 
 from capstan.errors import BindError
 from capstan.load.schema import suggest
 from capstan.plan.body import FORM, JsonPlan, TextPlan, WholeFormPlan
 from capstan.plan.types import Input, UnitPlan
+from capstan.plan.values import read_integer, read_number
 
 Headers = Iterable[tuple[bytes, bytes]]
 _MAX_QUERY_FIELDS: Final = 1000
@@ -26,7 +27,7 @@ class ArgumentReader:
         inputs = {item.name: item for item in unit.inputs}
         self._path = [(name, _reader(inputs[name])) for name in path_inputs]
         self._query = {i.name: (_reader(i), _takes(i, "array")) for i in unit.inputs if i.where == "query"}
-        self._headers = {i.name.lower().encode("latin-1", "replace"): (i.name, _reader(i))
+        self._headers = {i.name.lower().encode("latin-1", "replace"): (i.name, _reader(i), _takes(i, "array"))
                          for i in unit.inputs if i.where == "header"}  # fmt: skip
         self._cookies = {i.name: _reader(i) for i in unit.inputs if i.where == "cookie"}
         self._whole = next((i.name for i in unit.inputs if i.whole_body), None)
@@ -52,8 +53,15 @@ class ArgumentReader:
             if key == b"content-type":
                 media_type = value
             if key in self._headers:
-                name, read = self._headers[key]
-                arguments[name] = _read(read, name, _header_text(value, name))
+                name, read, many = self._headers[key]
+                text = _header_text(value, name)
+                if many:
+                    items = [item for part in text.split(",") for item in _read(read, name, part.strip())]
+                    arguments.setdefault(name, []).extend(items)
+                elif name in arguments:
+                    raise BindError("bad-argument", f"the header '{name}' is given twice", argument=name)
+                else:
+                    arguments[name] = _read(read, name, text)
             elif key == b"cookie" and self._cookies:
                 self._read_cookies(value, arguments)
         if self.takes_body:
@@ -82,13 +90,11 @@ class ArgumentReader:
                 arguments[name] = _read(read, name, text)
 
     def _read_cookies(self, value: bytes, arguments: dict[str, Any]) -> None:
-        try:
-            cookies = SimpleCookie(value.decode("latin-1"))
-        except CookieError as error:
-            raise BindError("bad-argument", "the Cookie header cannot be read") from error
+        # The standard library gives up at the first cookie it does not like, and the others are not ours to choose.
+        cookies = cookie_parser(value.decode("latin-1"))
         for name, read in self._cookies.items():
             if name in cookies:
-                arguments[name] = _read(read, name, cookies[name].value)
+                arguments[name] = _read(read, name, cookies[name])
 
     def _read_body(self, body: bytes, media_type: str, arguments: dict[str, Any]) -> None:
         essence = media_type.partition(";")[0].strip().lower()
@@ -207,26 +213,6 @@ def reader_of(schema: Mapping[str, Any]) -> Callable[[str], Any]:
     return _READERS[kind]
 
 
-def _integer(text: str) -> int:
-    if not text.lstrip("+-").isdecimal() or len(text) > 400:
-        raise ValueError("an integer")
-    return int(text)
-
-
-def _number(text: str) -> int | float:
-    try:
-        return int(text) if len(text) <= 400 else _float(text)
-    except ValueError:
-        pass
-    try:
-        value = _float(text)
-    except ValueError:
-        raise ValueError("a number") from None
-    if math.isnan(value):
-        raise ValueError("a number")
-    return value
-
-
 def _boolean(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError("true or false")
@@ -244,7 +230,7 @@ def _object(text: str) -> Any:
 
 
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
-    "string": str, "integer": _integer, "number": _number, "boolean": _boolean, "object": _object, "null": str,
+    "string": str, "integer": read_integer, "number": read_number, "boolean": _boolean, "object": _object, "null": str,
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""One log line a call, the same from every door. No argument, header or body is ever part of it."""
+"""What both doors log: one line a call, and where Capstan itself failed."""
 
 from __future__ import annotations
 
@@ -7,25 +7,22 @@ import time
 import traceback
 
 from capstan.errors import CallError
+from capstan.log import CallLine, write_call
 from capstan.plan.types import UnitPlan
 
-calls = logging.getLogger("capstan.call")
-faults = logging.getLogger("capstan.fault")
+logger = logging.getLogger(__name__)
 
 
 def log_call(door: str, unit: UnitPlan, status: int, started: float, error: CallError | None = None) -> None:
     """Say what was called, how it ended, and how long it took."""
-    if not calls.isEnabledFor(logging.INFO):
-        return
     milliseconds = (time.perf_counter() - started) * 1000
-    fields: dict[str, object] = {"door": door, "unit": unit.name, "effect": unit.effect, "status": status}
-    if error is not None:
-        fields |= {"code": error.code, "outcome": error.outcome}
-    calls.info("%s %s %d in %.1f ms", door, unit.name, status, milliseconds,
-               extra={"fields": {**fields, "ms": round(milliseconds, 1)}})  # fmt: skip
+    if error is None:
+        write_call(CallLine(door, unit.name, unit.effect, status, milliseconds))
+    else:
+        write_call(CallLine(door, unit.name, unit.effect, status, milliseconds, error.code, error.outcome))
 
 
 def log_fault(door: str, unit: UnitPlan, error: BaseException) -> None:
     """An error of ours: its kind and where, but not its text, which may quote a value."""
     frames = "".join(traceback.format_tb(error.__traceback__))
-    faults.error("%s %s failed inside Capstan: %s\n%s", door, unit.name, type(error).__name__, frames)
+    logger.error("%s %s failed inside Capstan: %s\n%s", door, unit.name, type(error).__name__, frames)

@@ -6,8 +6,9 @@ import asyncio
 import base64
 import json
 import logging
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -30,6 +31,8 @@ from capstan.settings import Settings
 logger = logging.getLogger(__name__)
 
 _Context = ServerRequestContext[Any, Any]
+_LINES_AHEAD: Final = 64  # read from standard input before their turn
+_SETTLE_SECONDS: Final = 0.1  # for the last line read to become a running call
 
 
 class Tools:
@@ -72,6 +75,8 @@ class McpApp:
         )
         self._manager: StreamableHTTPSessionManager | None = None
         self._runner: asyncio.Task[None] | None = None
+        self._running: set[asyncio.Task[Any]] = set()
+        self._lines: asyncio.Queue[bytes] = asyncio.Queue()  # of standard input
         self._stop = asyncio.Event()
         self._started = asyncio.Event()
 
@@ -83,6 +88,13 @@ class McpApp:
         return self.tools.page(params.cursor if params is not None else None)
 
     async def _call(self, _: _Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        task = asyncio.current_task()  # one of this request alone; it ends when the answer is written
+        assert task is not None
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await self._answer(params)
+
+    async def _answer(self, params: types.CallToolRequestParams) -> types.CallToolResult:
         live = self.tools.units.get(params.name)
         if live is None:
             raise MCPError(types.INVALID_PARAMS, f"there is no tool '{params.name[:100]}'")
@@ -129,9 +141,39 @@ class McpApp:
                 await self._runner
 
     async def run_stdio(self) -> None:
-        """Speak MCP on standard input and output until the input ends."""
-        async with stdio_server() as (read, write):
+        """Speak MCP on standard input and output until the input ends and what was asked is answered."""
+        lines: Any = self._lines_of_stdin()  # all that the SDK does with the file it asks for is to iterate
+        async with stdio_server(stdin=lines) as (read, write):
             await self.server.run(read, write, self.server.create_initialization_options())
+
+    def end_stdio(self) -> None:
+        """Take no more from standard input, as if it had ended."""
+        self._lines.put_nowait(b"")
+
+    async def _lines_of_stdin(self) -> AsyncIterator[str]:
+        """Standard input by lines, read by a thread of its own that ends with the process.
+
+        The SDK's own thread is waited for when the server stops, and a read from an open pipe never ends.
+        """
+        loop = asyncio.get_running_loop()
+        room = threading.Semaphore(_LINES_AHEAD)
+
+        def read() -> None:
+            with suppress(RuntimeError), open(0, "rb", closefd=False) as stream:  # the loop may have ended meanwhile
+                while True:
+                    line = stream.readline()
+                    room.acquire()
+                    loop.call_soon_threadsafe(self._lines.put_nowait, line)
+                    if not line:
+                        return
+
+        threading.Thread(target=read, name="standard input", daemon=True).start()
+        while line := await self._lines.get():
+            room.release()
+            yield line.decode("utf-8", "replace")
+        await asyncio.sleep(_SETTLE_SECONDS)
+        if self._running:
+            await asyncio.wait(self._running, timeout=self._settings.stop_timeout_seconds)
 
 
 # --- tools

@@ -38,7 +38,7 @@ def openapi_document(title: str, description: str, operations: Iterable[RestOper
     """The document that `/openapi.json` serves."""
     paths: dict[str, dict[str, Any]] = {}
     shapes: dict[tuple[str, ...], str] = {}  # paths that differ only in the names of their variables are one
-    ids: dict[str, int] = {}
+    ids: set[str] = set()
     for operation in operations:
         # The author's names stay, but where two operations of a path differ in them, the first one's count.
         path = shapes.setdefault(tuple(segment.key for segment in operation.segments), _path(operation))
@@ -61,10 +61,13 @@ def _variables(path: str) -> list[str]:
     return re.findall(r"\{([^{}]+)\}", path)
 
 
-def _operation(operation: RestOperationPlan, names: dict[str, str], ids: dict[str, int]) -> dict[str, Any]:
+def _operation(operation: RestOperationPlan, names: dict[str, str], ids: set[str]) -> dict[str, Any]:
     unit = operation.unit
-    count = ids[unit.name] = ids.get(unit.name, 0) + 1
-    described: dict[str, Any] = {"operationId": unit.name if count == 1 else f"{unit.name}-{count}"}
+    identifier, number = unit.name, 2
+    while identifier in ids:
+        identifier, number = f"{unit.name}-{number}", number + 1
+    ids.add(identifier)
+    described: dict[str, Any] = {"operationId": identifier}
     if unit.title:
         described["summary"] = unit.title
     if unit.description:

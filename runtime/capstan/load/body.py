@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from capstan.load import model
 from capstan.load.document import Place
-from capstan.load.expression import Template, fold, map_strings, parse_json_template, parse_template
+from capstan.load.expression import Template, fold, parse_json_template, parse_template
 from capstan.load.node import Node
 
 _MEDIA_TYPES: Final = {"json": "application/json", "text": "text/plain; charset=utf-8", "xml": "application/xml",
@@ -20,7 +20,7 @@ def parse_body(node: Node, parameters: tuple[model.Parameter, ...]) -> model.Bod
         return None
     at = node.at("body")
     if isinstance(raw, list):
-        return model.JsonBody(map_strings(raw, parse_template), _MEDIA_TYPES["json"], at=at)
+        return model.JsonBody(node.reader.templates(raw, at.pointer), _MEDIA_TYPES["json"], at=at)
     holder = node.node("body")
     if holder is None:
         return _bare_body(node, parameters, at)
@@ -31,8 +31,7 @@ def parse_body(node: Node, parameters: tuple[model.Parameter, ...]) -> model.Bod
         case "json":
             if isinstance(data, str):
                 return model.JsonBody(holder.parse("data", parse_json_template, None), media_type, at=at)
-            place = (*holder.pointer, "data")
-            tree = node.reader.expression("", lambda _: map_strings(data, parse_template), place, None)
+            tree = node.reader.templates(data, (*holder.pointer, "data"))
             return model.JsonBody(tree, media_type, at=at)
         case "formUrlEncoded" | "form":
             fields = holder.node("data")

@@ -23,6 +23,9 @@ MAX_NODES: Final = 1_000_000
 
 Json = Any  # what JSON can hold; its shape is the schema's business
 Pointer = tuple[str | int, ...]
+# Line and column of the key (of the value, in a list), line and column of the value, and a scalar as it was written.
+# The parser's own marks say the same in four times the memory.
+_Origin = tuple[int, int, int, int, str]
 
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -54,8 +57,8 @@ class Document:
         self.file = file
         self._lines: list[str] | None = None
         self._text = text
-        # id of a container -> key or index -> (mark of the key, event of the value)
-        self._origin: dict[int, dict[str | int, tuple[Any, Any]]] = {}
+        # id of a container -> key or index -> where that came from
+        self._origin: dict[int, dict[str | int, _Origin]] = {}
         self.data: Json = self._parse()
 
     def locate(self, pointer: Pointer, *, key: bool = False) -> Location:
@@ -66,16 +69,14 @@ class Document:
             if origin is None:
                 pointer = pointer[:depth]
                 break
-            key_mark, event = origin
-            mark = key_mark if key and key_mark is not None else event.start_mark
-            line, column = mark.line, mark.column
+            line, column = origin[:2] if key else origin[2:4]
             node = node.get(part) if isinstance(node, dict) else node[part]  # a removed key still has its place
         return self._location(line, column, pointer)
 
     def scalar_text(self, pointer: Pointer) -> str:
         """A scalar as its author wrote it: `1.10` stays `1.10`."""
         parent = self._at(pointer[:-1])
-        return str(self._origin[id(parent)][pointer[-1]][1].value)
+        return self._origin[id(parent)][pointer[-1]][4]
 
     def rename(self, pointer: Pointer, name: str) -> None:
         """Give the key at `pointer` another name; it keeps its place."""
@@ -121,12 +122,12 @@ class Document:
     def _build(self, parser: Any) -> Json:  # noqa: PLR0915 - one loop: it is most of what loading costs
         """Events -> data, without recursion, so that depth is ours to bound."""
         root: list[Json] = []
-        stack: list[tuple[Json, dict[str | int, tuple[Any, Any]]]] = []
+        stack: list[tuple[Json, dict[str | int, _Origin]]] = []
         container: Json = root
-        origin: dict[str | int, tuple[Any, Any]] = {}
+        origin: dict[str | int, _Origin] = {}
         pending: str | None = None  # the key that waits for its value
         pending_mark: Any = None
-        anchors: dict[str, tuple[Json, int, Any]] = {}
+        anchors: dict[str, tuple[Json, int, str]] = {}
         open_anchors: list[tuple[str | None, int]] = []
         nodes = documents = 0
         get_event = parser.get_event
@@ -134,21 +135,20 @@ class Document:
             kind = type(event)
             if kind is yaml.ScalarEvent:
                 nodes += 1
-                value = event.value
+                value = text = event.value
                 if event.tag not in _CORE_TAGS:
                     raise self._fail("yaml-tag", f"the tag {event.tag} is not read here", event.start_mark,
                                      "leave the tag out; values are read as YAML 1.2 core")  # fmt: skip
                 if pending is None and type(container) is dict:
                     pending, pending_mark = value, event.start_mark
                     if value in container:
-                        first = origin[value][0]
                         raise self._fail("duplicate-key", f"the key '{value}' stands twice in one mapping",
-                                         event.start_mark, f"first in line {first.line + 1}")  # fmt: skip
+                                         event.start_mark, f"first in line {origin[value][0] + 1}")  # fmt: skip
                     continue
                 if event.implicit[0]:
                     value = _resolve(value)
                 if event.anchor is not None:
-                    anchors[event.anchor] = (value, 1, event)
+                    anchors[event.anchor] = (value, 1, text)
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
                 nodes += 1
                 if event.tag not in _CORE_TAGS:
@@ -159,11 +159,12 @@ class Document:
                 if len(stack) >= MAX_DEPTH:
                     raise self._fail("too-deep", f"nested more than {MAX_DEPTH} levels deep", event.start_mark)
                 value = {} if kind is yaml.MappingStartEvent else []
+                mark = event.start_mark
                 if pending is None:
-                    origin[len(container)] = (None, event)
+                    origin[len(container)] = (mark.line, mark.column, mark.line, mark.column, "")
                     container.append(value)
                 else:
-                    origin[pending] = (pending_mark, event)
+                    origin[pending] = (pending_mark.line, pending_mark.column, mark.line, mark.column, "")
                     container[pending] = value
                     pending = None
                 stack.append((container, origin))
@@ -176,7 +177,7 @@ class Document:
             elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
                 anchor, before = open_anchors.pop()
                 if anchor is not None:
-                    anchors[anchor] = (container, nodes - before + 1, event)
+                    anchors[anchor] = (container, nodes - before + 1, "")
                 container, origin = stack.pop()
                 continue
             elif kind is yaml.AliasEvent:
@@ -185,7 +186,7 @@ class Document:
                                      event.start_mark)  # fmt: skip
                 if pending is None and type(container) is dict:
                     raise self._fail("not-yaml", "an alias cannot be a key here", event.start_mark)
-                value, size, _ = anchors[event.anchor]
+                value, size, text = anchors[event.anchor]
                 nodes += size
             elif kind is yaml.DocumentStartEvent:
                 documents += 1
@@ -198,11 +199,12 @@ class Document:
             if nodes > MAX_NODES:
                 raise self._fail("too-large", f"more than {MAX_NODES:,} values once aliases are followed",
                                  event.start_mark)  # fmt: skip
+            mark = event.start_mark
             if pending is None:
-                origin[len(container)] = (None, event)
+                origin[len(container)] = (mark.line, mark.column, mark.line, mark.column, text)
                 container.append(value)
             else:
-                origin[pending] = (pending_mark, event)
+                origin[pending] = (pending_mark.line, pending_mark.column, mark.line, mark.column, text)
                 container[pending] = value
                 pending = None
         if not root:

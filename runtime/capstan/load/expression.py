@@ -128,6 +128,8 @@ def parse_json_template(text: str) -> Any:
                 templates.append(parse_template(json.loads(found)))
             except json.JSONDecodeError as error:
                 raise ExpressionError(f"not JSON: {error.msg} in {found[:60]}") from error
+        elif "\\u0000" in found:
+            raise ExpressionError("a JSON text cannot hold the character U+0000")
         else:
             return found
         return f'"\\u0000{len(templates) - 1}"'

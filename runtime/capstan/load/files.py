@@ -9,7 +9,10 @@ from pathlib import Path
 from capstan.errors import LoadError, Location, Problem
 
 # A folder of capabilities often holds other YAML; the root key tells, even in a file that is not quite YAML.
-_ROOT_KEY = re.compile(rb"""^\s*\{?\s*["']?(naftiko|ikanos)["']?\s*:""", re.MULTILINE)
+# Only JSON indents a root key, and quotes it; a plain one further in is a key of something else.
+_ROOT_KEY = re.compile(
+    rb"""^(\xef\xbb\xbf)?(\{\s*)?((naftiko|ikanos)|[ \t]*(["'])(naftiko|ikanos)\5)\s*:""", re.MULTILINE
+)
 
 
 def find_files(paths: Iterable[str]) -> tuple[list[Path], list[Path]]:
@@ -27,7 +30,7 @@ def find_files(paths: Iterable[str]) -> tuple[list[Path], list[Path]]:
             problems.append(Problem("no-such-file", "there is no such file or folder", Location(text)))
         elif path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
-            kept = [p for p in inside if _ROOT_KEY.search(p.read_bytes())]
+            kept = [p for p in inside if _is_capability(p)]
             passed += [p for p in inside if p not in set(kept)]
             found |= dict.fromkeys(kept)
             if not kept:
@@ -37,3 +40,10 @@ def find_files(paths: Iterable[str]) -> tuple[list[Path], list[Path]]:
     if problems:
         raise LoadError(problems)
     return list(found), passed
+
+
+def _is_capability(path: Path) -> bool:
+    try:
+        return _ROOT_KEY.search(path.read_bytes()) is not None
+    except OSError:
+        return True  # whoever reads it tells why that is impossible

@@ -34,6 +34,20 @@ class Reader:
             self.problem("bad-expression", str(error), Place(self.document, pointer))
             return otherwise
 
+    def templates(self, data: Json, pointer: Pointer) -> Json:
+        """Data with Templates where strings were."""
+        if isinstance(data, str):
+            return self.expression(data, parse_template, pointer, Template(()))
+        if isinstance(data, dict):
+            for key in data:
+                if "{{" in key:
+                    self.problem("bad-expression", f"the name '{key}' cannot be a template",
+                                 Place(self.document, (*pointer, key)), key=True)  # fmt: skip
+            return {key: self.templates(value, (*pointer, key)) for key, value in data.items()}
+        if isinstance(data, list):
+            return [self.templates(value, (*pointer, index)) for index, value in enumerate(data)]
+        return data
+
     def template(self, node: Node, *keys: str) -> Template | None:
         for key in keys:
             if key in node:

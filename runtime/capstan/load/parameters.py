@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from capstan.load import model
-from capstan.load.expression import Template, map_strings, parse_template
+from capstan.load.expression import Template, parse_template
 from capstan.load.node import Node
 
 _KEYWORDS: Final = (
@@ -29,7 +29,7 @@ def _parameter(name: str, node: Node) -> model.Parameter:
     if isinstance(value, str):
         value = node.parse("value", parse_template, Template(()))
     elif isinstance(value, (dict, list)):
-        value = map_strings(value, parse_template)
+        value = node.reader.templates(value, (*node.pointer, "value"))
     elif value is not None:
         value = Template((node.text("value") or "",)) if isinstance(value, float) else value
     schema = value_schema(node)

@@ -44,7 +44,8 @@ class _Parser(Reader):
     def capability(self) -> model.Capability:
         root = Node(self, self.document.data, ())
         if "naftiko" in root and "ikanos" in root:
-            self.problem("two-versions", "a file is of one family: 'naftiko' or 'ikanos'", root.at("ikanos"), key=True)
+            message = "a file is of one family: 'naftiko' or 'ikanos'"
+            self.problem("missing-version", message, root.at("ikanos"), key=True)
         elif "naftiko" not in root and "ikanos" not in root:
             message = "the file must begin with its version: one of 'naftiko' or 'ikanos'"
             self.problem("missing-version", message, root.at(), "for example: naftiko: 1.0.0-alpha2")
@@ -254,6 +255,8 @@ class _Parser(Reader):
     # --- exposes
 
     def adapter(self, node: Node) -> model.Adapter | None:
+        if "type" not in node and self.is_import(node, "from", "import", "as"):
+            return None
         kind = node.text("type")
         if kind not in ("rest", "api", "mcp"):
             self.problem("not-supported-yet", f"an adapter of type '{kind}' is not supported yet", node.at("type"),
@@ -350,5 +353,9 @@ class _Parser(Reader):
         entries = []
         for key, value in holder.data.items():
             kept = holder.text(key) if isinstance(value, float) else value
+            told = len(self.problems)
+            self.templates(kept, (*holder.pointer, key))
+            if len(self.problems) > told:
+                kept = ""
             entries.append(model.WithEntry(key, kept, at=holder.at(key)))
         return tuple(entries)

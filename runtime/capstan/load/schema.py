@@ -75,12 +75,14 @@ def _explain(error: Any) -> Iterator[Violation]:
         case "required":
             for key in rule:
                 if key not in value:
-                    yield Violation(path, "missing-keyword", f"'{key}' is missing")
+                    near = closest(key, [name for name in value if name not in error.schema.get("properties", {})])
+                    hint = f"was '{near}' meant to be it?" if near else ""
+                    yield Violation(path, "missing-keyword", f"'{key}' is missing", hint)
         case "enum":
             known = list(dict.fromkeys(map(str, rule)))
-            meant = closest(str(value), known)
+            close = closest(str(value), known)
             yield Violation(path, "unknown-value", f"{_show(value)} is not one of {_list(known)}",
-                            f"did you mean '{meant}'?" if meant else "")  # fmt: skip
+                            f"did you mean '{close}'?" if close else "")  # fmt: skip
         case "const":
             yield Violation(path, "unknown-value", f"{_show(value)} is not {_show(rule)}")
         case "type":
@@ -171,17 +173,23 @@ def schema_problems(document: Document) -> tuple[list[Problem], bool]:
     readable = True
     ours: set[Pointer] = set()  # places where a repair can be the fault
     for _ in range(_REPAIRS):
-        violations = capability_checker().violations(document.data)
+        violations = _without_echoes(capability_checker().violations(document.data))
         if not violations:
             return problems, readable
         told = [violation for violation in violations if violation.pointer not in ours]
-        problems += [_problem(document, violation) for violation in told]
+        problems += [p for violation in told if (p := _problem(document, violation)) not in problems]
         ours |= {_touched(violation) for violation in told}
         for violation in told:
             readable &= _repair(document, violation)
         if len(told) < len(violations):
             return problems, False
     return problems, readable and capability_checker().accepts(document.data)
+
+
+def _without_echoes(violations: list[Violation]) -> list[Violation]:
+    """A keyword that is only mistyped is not missing too."""
+    mistyped = {(v.pointer[:-1], f"'{v.meant}' is missing") for v in violations if v.meant}
+    return [violation for violation in violations if (violation.pointer, violation.message) not in mistyped]
 
 
 def _touched(violation: Violation) -> Pointer:

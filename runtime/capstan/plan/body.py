@@ -26,6 +26,9 @@ FORM: Final = "application/x-www-form-urlencoded"
 # What XML 1.0 cannot hold at all, even escaped.
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+# Quotes end an attribute; line ends and tabs would come out of a parser as other white space.
+_XML_ENTITIES: Final = {'"': "&quot;", "'": "&apos;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
+
 
 @dataclass(frozen=True, slots=True)
 class JsonPlan:
@@ -211,7 +214,7 @@ def _form_text(value: Any) -> str:
 
 
 def _xml_text(text: str) -> str:
-    return escape(_NOT_XML.sub("\ufffd", text), {'"': "&quot;", "'": "&apos;"})
+    return escape(_NOT_XML.sub("\ufffd", text), _XML_ENTITIES)
 
 
 def _quoted(text: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote
 
 from capstan.errors import LoadError, Problem, in_file_order
@@ -17,9 +18,11 @@ from capstan.plan import types
 from capstan.plan.auth import Credential, Fill, plan_auth
 from capstan.plan.names import Target
 from capstan.plan.tls import open_context
-from capstan.plan.unit import plan_unit
+from capstan.plan.unit import host_names, plan_unit
 from capstan.plan.values import Secret
 from capstan.plan.variables import Variables
+
+_CREDENTIALS: Final = frozenset({"password", "token", "value", "clientSecret", "clientKeyPassword"})
 
 Built = tuple[types.CapabilityPlan, tuple[Problem, ...]]
 
@@ -73,6 +76,7 @@ class _Builder:
         self.problems: list[Problem] = []
         self.apis: dict[str, types.ApiPlan] = {}
         self.credentials: list[Credential] = []
+        self.written: list[Secret] = []  # credentials that stand in the file itself, or around a variable
         # What a `call` may say -> the operations it may mean, and how each is called without doubt.
         self.targets: dict[str, list[tuple[str, Target]]] = {}
         self.resources: dict[str, list[tuple[str, Target]]] = {}
@@ -102,8 +106,9 @@ class _Builder:
 
     def _secrets(self) -> tuple[Secret, ...]:
         """Everything that must be masked wherever it turns up; a host is known to all and is not among it."""
-        hosts = {name for api in self.capability.consumes for name in api.base_uri.holes}
+        hosts = {name for api in self.capability.consumes for name in host_names(api.base_uri)}
         found = [secret for name, secret in self.variables.used.items() if name not in hosts]
+        found += self.written
         for credential in self.credentials:  # `Basic dXNlcjpwYXNz`: the encoded pair is as good as the pair
             found.append(Secret(credential.value.reveal().rpartition(" ")[2], credential.name))
         return tuple(dict.fromkeys(found))
@@ -131,7 +136,7 @@ class _Builder:
             for operation in resource.operations:
                 target = self._target(api, plan, auth, origin, resource, operation)
                 full = f"{api.namespace}.{resource.name}.{operation.name}"
-                for key in {full, f"{api.namespace}.{operation.name}"}:
+                for key in dict.fromkeys((f"{api.namespace}.{operation.name}", full)):
                     self.targets.setdefault(key, []).append((full, target))
                 self.resources.setdefault(f"{api.namespace}.{resource.name}", []).append((full, target))
 
@@ -139,8 +144,8 @@ class _Builder:
         self.credentials.append(credential)
         if credential.place != "header":
             return
-        if not types.HEADER_NAME.fullmatch(credential.name):
-            self.problem("bad-name", f"'{credential.name}' cannot be the name of a header", at)
+        if credential.name and not types.HEADER_NAME.fullmatch(credential.name):
+            self.problem("bad-name", f"'{credential.name}' cannot be the name of a header", at / "key")
         if types.FORBIDDEN_IN_HEADER.search(credential.value.reveal()):
             message = f"the credential '{credential.value.name}' holds a line break or another control character"
             self.problem("bad-value", message, at, "a header cannot; was a file read with its last line's end?")
@@ -201,7 +206,10 @@ class _Builder:
                     continue
                 texts.append(secret.reveal())
                 names.append("{{" + secret.name + "}}")
-            return Secret("".join(texts), "".join(names))
+            secret = Secret("".join(texts), "".join(names))
+            if keyword in _CREDENTIALS:
+                self.written.append(secret)
+            return secret
 
         return fill
 

@@ -127,6 +127,7 @@ class Names:
             required = parameter.required if parameter.required is not None else self.rest is None
             if parameter.default is not None:
                 required = False
+            self._check_name(parameter, where)
             self.inputs[parameter.name] = Draft(
                 parameter.name, where, dict(parameter.schema), slot is not None or required,
                 parameter.default if parameter.default is not None else ABSENT, parameter.at, declared=True,
@@ -136,9 +137,19 @@ class Names:
                 self.slots[slot] = parameter.name
         for name in route:
             if name not in self.slots:
+                if (taken := self.inputs.get(name)) is not None:
+                    self.problem("duplicate-name", f"'{name}' is a variable of the route and another input", taken.at)
                 at = self.rest.path_at if self.rest is not None else self.unit.at
                 self._add(Draft(name, "path", {"type": "string"}, True, ABSENT, at, declared=False))
                 self.slots[name] = name
+
+    def _check_name(self, parameter: Parameter, where: Where | None) -> None:
+        """An operation may say more of an input its resource declares; else a name is taken once."""
+        first = self.inputs.get(parameter.name)
+        if first is not None and (first.at.pointer[:-1] == parameter.at.pointer[:-1] or first.where != where):
+            line = first.at.location().line
+            self.problem("duplicate-name", f"the input '{parameter.name}' is declared twice", parameter.at,
+                         f"first in line {line}")  # fmt: skip
 
     def _value_of(self, parameter: Parameter) -> Source:
         return source_tree(parameter.value, lambda leaf: self.leaf(leaf, parameter.at / "value"))
@@ -153,6 +164,17 @@ class Names:
     def find_input(self, name: str) -> Draft | None:
         match = match_name(name, self.inputs)
         return self.inputs[match] if match is not None else None
+
+    def _input_of(self, parameter: Parameter) -> Draft | None:
+        """The input that bears a consumed parameter's name.
+
+        Folding finds what the file declares, never what was derived for another parameter: `maxResults` and
+        `MaxResults` of one operation are two.
+        """
+        draft = self.find_input(parameter.name)
+        if draft is None or draft.name == parameter.name or draft.declared or draft.where == "path":
+            return draft
+        return None
 
     def _derive(self, name: str, parameter: Parameter, where: Where | None = None) -> Draft:
         """A new input with the type of the consumed parameter it fills."""
@@ -189,9 +211,10 @@ class Names:
             return self.fixed[name]
         draft = self.inputs.get(name)
         place, _, rest = name.partition(".")
-        where = _PLACES.get(place) if rest else None
+        own = parameter is not None and parameter.name == name  # a parameter may be called `query.x`
+        where = _PLACES.get(place) if rest and not own else None
         if draft is None and where is None:
-            draft = self.find_input(name)
+            draft = self._input_of(parameter) if own and parameter is not None else self.find_input(name)
         if draft is None and where is not None:
             draft = self.find_input(rest)
             name = rest
@@ -208,7 +231,15 @@ class Names:
         if not draft.declared and parameter is not None and draft.where == "path":
             # All a route says of its variable is a name; the parameter it fills knows more.
             draft.schema = {"type": "string", **parameter.schema}
+        if parameter is not None and parameter.where == "path":
+            self.require(draft.name)
         return FromInput(draft.name)
+
+    def require(self, name: str) -> None:
+        """Ask for a derived input: it was derived for a place that can do without it, and a path cannot."""
+        draft = self.inputs[name]
+        if not draft.declared and draft.default is ABSENT:
+            draft.required = True
 
     def _scoped(self, text: str) -> str | None:
         """The NAME of `rest.NAME`, `tools.NAME`, `mcp.NAME` or `<own namespace>.NAME`."""
@@ -331,6 +362,9 @@ class Names:
             elif parameter.where == "header" and parameter.name.lower() in _NOT_OURS:
                 message = f"the header '{parameter.name}' is set by HTTP itself; this entry has no effect"
                 self.warn("unused-entry", message, entry.at)
+            elif isinstance(parameter.value, Template) and parameter.value.literal is not None:
+                message = f"'{parameter.name}' has a fixed value; this entry has no effect"
+                self.warn("unused-entry", message, entry.at)
             else:
                 self.sources[parameter.where, parameter.name] = self._entry_source(entry, parameter)
 
@@ -361,6 +395,9 @@ class Names:
         if self._is_credential(parameter) or self._is_unplaced(parameter):
             return None
         if parameter.where == "header" and parameter.name.lower() in _NOT_OURS:
+            if parameter.value is not None:
+                message = f"the header '{parameter.name}' is set by HTTP itself; its value here has no effect"
+                self.warn("unused-entry", message, parameter.at)
             return None
         if parameter.value is not None:
             return self._value_of(parameter)
@@ -369,9 +406,9 @@ class Names:
             return Constant(secret.reveal(), "{{" + secret.name + "}}") if secret is not None else None
         if parameter.name in self.fixed:
             return self.fixed[parameter.name]
-        draft = self.find_input(parameter.name) if in_path else self.inputs.get(parameter.name)
-        if draft is None and not in_path and not self.unit.with_:
-            draft = self.find_input(parameter.name)
+        # Where `with` lists what goes where, only a path still takes what no entry names.
+        folded = in_path or not self.unit.with_
+        draft = self._input_of(parameter) if folded else self.inputs.get(parameter.name)
         if draft is not None:
             return self.use(draft, parameter)
         if self._declares_nothing() or (in_path and parameter.name in self.target.undeclared):
@@ -393,7 +430,7 @@ class Names:
         name = parameter.name
         # One name in two places is one input.
         draft = self.inputs[name] if name in self.inputs else self._derive(name, parameter)
-        return self.use(draft)
+        return self.use(draft, parameter if parameter.where == "path" else None)
 
 
 def match_name(name: str, names: Iterable[str]) -> str | None:

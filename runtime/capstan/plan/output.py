@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from capstan.errors import ShapeError
 from capstan.load.document import Place
 from capstan.load.expression import JsonPath, Template
 from capstan.load.model import Output
-from capstan.plan.values import ABSENT, Arguments, Constant, Source
+from capstan.plan.values import ABSENT, Arguments, Constant, Source, read_integer, read_number
 
 Resolve = Callable[[Template, Place], Source]
 
@@ -126,13 +125,13 @@ def coerce(value: Any, kind: str | None, name: str) -> Any:
                 return value
             if isinstance(value, float) and value.is_integer():
                 return int(value)
-            if isinstance(value, str) and value.strip().lstrip("+-").isdecimal():
-                return int(value)
+            if isinstance(value, str):
+                return _read(read_integer, value, kind, name)
         case "number":
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 return value
             if isinstance(value, str):
-                return _number(value, name)
+                return _read(read_number, value, kind, name)
         case "boolean":
             if isinstance(value, bool):
                 return value
@@ -147,18 +146,11 @@ def coerce(value: Any, kind: str | None, name: str) -> Any:
     raise _not_as_declared(name, kind, value)
 
 
-def _number(text: str, name: str) -> int | float:
+def _read(read: Callable[[str], int | float], text: str, kind: str, name: str) -> int | float:
     try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        number = float(text)
+        return read(text.strip())
     except ValueError as error:
-        raise _not_as_declared(name, "number", text) from error
-    if not math.isfinite(number):
-        raise _not_as_declared(name, "number", text)
-    return number
+        raise _not_as_declared(name, kind, text) from error
 
 
 def _not_as_declared(name: str, kind: str, value: Any) -> ShapeError:

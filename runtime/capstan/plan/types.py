@@ -18,7 +18,7 @@ from capstan.load.schema import Checker
 from capstan.plan.auth import AuthPlan
 from capstan.plan.body import BodyPlan
 from capstan.plan.output import Shape
-from capstan.plan.values import ABSENT, Arguments, Secret, Source, to_text
+from capstan.plan.values import ABSENT, Arguments, Constant, Secret, Source, to_text
 
 FORBIDDEN_IN_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -32,9 +32,9 @@ class HttpRequest:
     """One request, ready to send. `url` is encoded already and must not be touched again."""
 
     method: str
-    url: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes | None
+    url: str = field(repr=False)  # here, too, credentials may stand
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,15 @@ class PathSegment:
         return next((name for part in self.parts if (name := getattr(part, "name", ""))), "")
 
 
+def _host(source: Source, arguments: Arguments) -> str:
+    """A part of the origin: one of the texts its author listed."""
+    value = source.get(arguments)
+    name = getattr(source, "name", "")
+    if value is ABSENT or value is None:
+        raise BindError("missing-argument", f"'{name}' is missing: it says which host to call", argument=name)
+    return to_text(value)
+
+
 def _encode_segment(source: Source, arguments: Arguments) -> str:
     value = source.get(arguments)
     name = getattr(source, "name", "")
@@ -63,9 +72,9 @@ def _encode_segment(source: Source, arguments: Arguments) -> str:
     return _percent(to_text(value), name)
 
 
-def _percent(text: str, name: str) -> str:
+def _percent(text: str, name: str, safe: str = _UNRESERVED) -> str:
     try:
-        return quote(text, safe=_UNRESERVED)
+        return quote(text, safe=safe)
     except UnicodeEncodeError as error:  # a lone surrogate, which JSON can spell and UTF-8 cannot
         raise BindError("bad-argument", f"'{name}' holds text that is not Unicode", argument=name) from error
 
@@ -84,6 +93,11 @@ class NamedValue:
         if isinstance(value, list):
             return [to_text(item) for item in value]
         return [to_text(value)]
+
+    @property
+    def cookie_safe(self) -> str:
+        """What a cookie holds as it is. A value of the file's own may be encoded already, as browsers show it."""
+        return _COOKIE_SAFE + "%" if isinstance(self.source, Constant) else _COOKIE_SAFE
 
     @property
     def argument(self) -> str:
@@ -110,7 +124,7 @@ class RequestPlan:
         Raises:
             BindError: a value cannot stand where it belongs.
         """
-        url = "".join(part if isinstance(part, str) else to_text(part.get(arguments)) for part in self.origin)
+        url = "".join(part if isinstance(part, str) else _host(part, arguments) for part in self.origin)
         for segment in self.path:
             url += segment if isinstance(segment, str) else "/" + segment.fill(arguments)
         query = "".join(p if isinstance(p, str) else _encode_segment(p, arguments) for p in self.query_text)
@@ -125,7 +139,7 @@ class RequestPlan:
                 headers.append((parameter.name, _header_value(", ".join(texts), parameter.argument)))
         if self.cookies:
             pairs = [
-                f"{parameter.name}={quote(text, safe=_COOKIE_SAFE)}"
+                f"{parameter.name}={_percent(text, parameter.argument, parameter.cookie_safe)}"
                 for parameter in self.cookies
                 for text in parameter.texts(arguments)
             ]

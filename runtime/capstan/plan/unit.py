@@ -14,7 +14,7 @@ from capstan.plan import types
 from capstan.plan.body import BodyPlan, plan_body, plan_whole_body
 from capstan.plan.names import Names, Target, match_name
 from capstan.plan.output import is_static, output_schema, plan_outputs
-from capstan.plan.values import ABSENT, Constant, Secret, Source, Tree, to_text
+from capstan.plan.values import ABSENT, Constant, FromInput, Secret, Source, Tree, to_text
 from capstan.plan.variables import Variables
 
 _HOST_TEXT: Final = re.compile(r"[A-Za-z0-9._:/-]*")
@@ -66,9 +66,21 @@ def _output_value(names: Names, template: Template, at: Place) -> Source:
     """The value of an output. What is bound is a secret, and an answer would give it away."""
     for name in template.holes:
         if names.variables.declares(name):
-            names.problem("secret-in-answer", f"'{{{{{name}}}}}' would give a bound variable to callers", at)
+            names.problem("secret-in-answer", f"'{{{{{name}}}}}' would give a bound variable to callers", at / "value")
             return Constant(ABSENT)
     return names.resolve(template, at)
+
+
+def host_names(origin: Template) -> frozenset[str]:
+    """The names that stand in the host of a baseUri, or for the whole of it: known to all, and no secrets."""
+    names: list[str] = []
+    text = ""
+    for part in origin.parts:
+        if isinstance(part, str):
+            text += part
+        elif "/" not in text.rpartition("://")[2]:
+            names.append(part.name)
+    return frozenset(names)
 
 
 def _input_schema(inputs: tuple[types.Input, ...]) -> dict[str, Any]:
@@ -180,7 +192,10 @@ def _path_hole(names: Names, name: str, at: Place) -> Source:
     for parameter in places:
         if parameter.name == match:
             return names.source(parameter) or Constant(ABSENT)
-    return names.hole(name, at)
+    source = names.hole(name, at)
+    if isinstance(source, FromInput):
+        names.require(source.name)
+    return source
 
 
 def _segment(names: Names, parts: tuple[str | Hole, ...], at: Place) -> str | types.PathSegment:
@@ -192,15 +207,25 @@ def _segment(names: Names, parts: tuple[str | Hole, ...], at: Place) -> str | ty
 def _origin(names: Names, target: Target) -> tuple[str | Source, ...]:
     """The baseUri. A caller may only choose among values its author listed."""
     parts: list[str | Source] = []
+    in_host = host_names(target.origin)
     for part in target.origin.parts:
         source = Constant(part) if isinstance(part, str) else _host(names, part.name, target)
-        if isinstance(source, Constant) and parts and isinstance(parts[-1], str):
-            parts[-1] += to_text(source.value)
+        if not isinstance(source, Constant):
+            parts.append(source)
+            continue
+        text = to_text(source.value)
+        if isinstance(part, Hole) and part.name not in in_host:
+            parts.append(Constant(text, str(part)))  # a token in the path, say: not to be shown
+        elif parts and isinstance(parts[-1], str):
+            # A bound value may end in a slash where the text after it begins with one.
+            parts[-1] = (parts[-1].rstrip("/") if text.startswith("/") else parts[-1]) + text
         else:
-            parts.append(to_text(source.value) if isinstance(source, Constant) else source)
+            parts.append(text)
     if parts and isinstance(parts[-1], str):
-        parts[-1] = parts[-1].rstrip("/")  # a bound value may end in one
-    if names.variables.filled and parts and not (isinstance(parts[0], str) and _WEB_ORIGIN.match(parts[0])):
+        parts[-1] = parts[-1].rstrip("/")
+    known = names.variables.filled and names.variables.holds(target.origin.holes)
+    texts = [p if isinstance(p, str) else to_text(p.value) if isinstance(p, Constant) else "x" for p in parts]
+    if known and not _WEB_ORIGIN.fullmatch("".join(texts)):
         # Says which variable, not which value: what is bound is not shown.
         message = f"with its variables filled in, baseUri {target.origin} is no http:// or https:// address"
         names.problem("bad-base-uri", message, target.api.base_uri_at)

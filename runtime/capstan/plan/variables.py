@@ -29,8 +29,9 @@ class Variables:
         self._environ = environ
         self._file = Path(file)
         self._binds = binds
-        self._files: dict[str, Mapping[str, Any] | None] = {}  # None: it cannot be read, which is told once
+        self._files: dict[str, Mapping[str, str] | None] = {}  # None: it cannot be read, which is told once
         self._told: set[str] = set()
+        self._missing: set[str] = set()
 
     @property
     def filled(self) -> bool:
@@ -38,8 +39,8 @@ class Variables:
         return self._environ is not None
 
     def holds(self, names: Iterable[str]) -> bool:
-        """Whether each of these that is a variable has a value that says something; what has none is told already."""
-        return all(self.used[name].reveal() for name in names if name in self.used)
+        """Whether each of these that is a variable has a value; what has none is told already."""
+        return not any(name in self._missing for name in names)
 
     def declares(self, name: str) -> bool:
         """Whether a bind declares this name, so that it cannot be anything else."""
@@ -89,10 +90,11 @@ class Variables:
             value = self._environ.get(key)
         elif (values := self._values(bind)) is None:
             value = ""
+            self._missing.add(name)
         else:
-            found = values.get(key)
-            value = found if found is None or isinstance(found, str) else str(found)
+            value = values.get(key)
         if value is None:
+            self._missing.add(name)
             where = f"the environment variable {key} is not set"
             if bind is not None and bind.location is not None:
                 where = f"{bind.location} holds no value named '{key}'"
@@ -102,13 +104,13 @@ class Variables:
         self.used[name] = secret
         return secret
 
-    def _values(self, bind: Bind) -> Mapping[str, Any] | None:
+    def _values(self, bind: Bind) -> Mapping[str, str] | None:
         assert bind.location is not None
         if bind.location not in self._files:
             self._files[bind.location] = self._load(bind)
         return self._files[bind.location]
 
-    def _load(self, bind: Bind) -> Mapping[str, Any] | None:
+    def _load(self, bind: Bind) -> Mapping[str, str] | None:
         """`file:///./x` is relative to the capability file, then to the working directory."""
         assert bind.location is not None
         at = (bind.at / "location").location()
@@ -125,7 +127,7 @@ class Variables:
             return None
         try:
             return read_values(path)
-        except (OSError, ValueError, LoadError) as error:
+        except (OSError, ValueError) as error:
             # The parser's own words could quote a line of the file, and that line is a secret.
             reason = error.strerror if isinstance(error, OSError) else "it is neither KEY=value lines, JSON nor YAML"
             self.problems.append(Problem("unreadable-file", f"{path} cannot be read: {reason}", at))
@@ -138,20 +140,28 @@ def _set_hint(bind: Bind | None, key: str) -> str:
     return f"export {key}=... or put {key}=... into a file and pass --env-file"
 
 
-def read_values(path: Path) -> Mapping[str, Any]:
-    """A file of values: JSON or YAML by its ending, else lines of KEY=value.
+def read_values(path: Path) -> Mapping[str, str]:
+    """A file of values: JSON or YAML by its ending, else lines of KEY=value. `0042` keeps its zeros.
 
     Raises:
-        OSError, ValueError, LoadError: it cannot be read as what it is.
+        OSError, ValueError: it cannot be read as what it is.
     """
+    data: Any
     if path.suffix in (".yaml", ".yml"):
-        data = read_document(path).data
+        try:
+            document = read_document(path)
+        except LoadError:
+            raise ValueError("not YAML") from None  # what went wrong quotes a line, and that line may be a secret
+        data = document.data
+        if isinstance(data, dict):
+            number = (int, float)
+            data = {k: document.scalar_text((k,)) if isinstance(v, number) else v for k, v in data.items()}
     elif path.suffix == ".json":
-        data = json.loads(path.read_text("utf-8"))
+        data = json.loads(path.read_text("utf-8-sig"), parse_int=str, parse_float=str)
     else:
-        return _lines(path.read_text("utf-8"))
+        return _lines(path.read_text("utf-8-sig"))
     if isinstance(data, dict):
-        return data
+        return {k: v if isinstance(v, str) else json.dumps(v) for k, v in data.items() if isinstance(v, (str, bool))}
     raise ValueError("not a mapping")
 
 

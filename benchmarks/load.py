@@ -1,0 +1,118 @@
+"""The load generator: keep-alive connections that each send their next request when the last is answered.
+
+Usage: load.py URL get|post|mcp SECONDS CONNECTIONS, where URL ends before the order's number. Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import uvloop
+
+_WARM_UP_SECONDS: Final = 0.5
+_CAPTURE: Final = json.dumps({
+    "captured_amount": 12990, "reference": "capture-1", "description": "Shipped part of the order",
+    "order_lines": [{"reference": f"SKU-{n:05}", "quantity": n, "unit_price": 1299} for n in range(1, 5)],
+}).encode()  # fmt: skip
+_META: Final = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "load", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+_MCP_HEADERS: Final = (
+    b"accept: application/json, text/event-stream\r\nmcp-protocol-version: 2026-07-28\r\n"
+    b"mcp-method: tools/call\r\nmcp-name: get-order\r\n"
+)
+
+
+def requests(url: str, kind: str) -> Callable[[int], bytes]:
+    """The n-th request; no two name the same order."""
+    parts = urlsplit(url)
+    host, path = parts.netloc.encode(), parts.path.encode()
+
+    def get(n: int) -> bytes:
+        return b"GET %s%d HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\n\r\n" % (path, n, host)
+
+    def post(n: int, body: bytes = _CAPTURE) -> bytes:
+        head = b"POST %s%d HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\nContent-Type: application/json\r\n"
+        return (head + b"Content-Length: %d\r\n\r\n") % (path, n, host, len(body)) + body
+
+    def mcp(n: int) -> bytes:
+        params = {"name": "get-order", "arguments": {"order_id": str(n)}, "_meta": _META}
+        body = json.dumps({"jsonrpc": "2.0", "id": n, "method": "tools/call", "params": params}).encode()
+        head = b"POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n"
+        return head % (path, host, _MCP_HEADERS, len(body)) + body
+
+    return {"get": get, "post": post, "mcp": mcp}[kind]
+
+
+class Client(asyncio.Protocol):
+    """One connection. Reads of an answer what it must: the status, the length, and where it ends."""
+
+    def __init__(self, make: Callable[[int], bytes], numbers: itertools.count[int], tally: Tally) -> None:
+        self._make, self._numbers, self._tally = make, numbers, tally
+        self._held = b""
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._send()
+
+    def _send(self) -> None:
+        self._sent_at = time.perf_counter()
+        self._transport.write(self._make(next(self._numbers)))
+
+    def data_received(self, data: bytes) -> None:
+        self._held = held = self._held + data
+        end = held.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head = held[:end].lower()
+        length = int(head[head.index(b"\r\ncontent-length:") + 17 :].split(b"\r\n", 1)[0])
+        if len(held) < end + 4 + length:
+            return
+        self._held = b""
+        good = head.startswith(b"http/1.1 200") and b'"isError":true' not in held
+        self._tally.add(time.perf_counter() - self._sent_at, good=good)
+        self._send()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._tally.lost += 1
+
+
+class Tally:
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.failed = self.lost = 0
+
+    def add(self, seconds: float, *, good: bool) -> None:
+        self.seconds.append(seconds)
+        self.failed += not good
+
+
+async def main(url: str, kind: str, seconds: float, connections: int) -> None:
+    parts = urlsplit(url)
+    loop = asyncio.get_running_loop()
+    tally, numbers = Tally(), itertools.count(100_000)
+    make = requests(url, kind)
+    for _ in range(connections):
+        await loop.create_connection(lambda: Client(make, numbers, tally), parts.hostname, parts.port)
+    await asyncio.sleep(_WARM_UP_SECONDS)
+    before, started = len(tally.seconds), time.perf_counter()
+    await asyncio.sleep(seconds)
+    taken, elapsed = sorted(tally.seconds[before:]), time.perf_counter() - started
+    print(json.dumps({
+        "requests": len(taken), "all_requests": len(tally.seconds), "failed": tally.failed, "lost": tally.lost,
+        "per_second": round(len(taken) / elapsed, 1),
+        "p50_ms": round(taken[len(taken) // 2] * 1000, 3), "p99_ms": round(taken[len(taken) * 99 // 100] * 1000, 3),
+    }))  # fmt: skip
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])))

@@ -1,0 +1,109 @@
+"""The host a request goes to: its author's choice, never a caller's."""
+
+from __future__ import annotations
+
+import pytest
+
+from capstan.errors import BindError
+from plan.helpers import capability, plan_of, problems_of, refusals_of, sent, tool_of
+
+BINDS = "[{namespace: env, keys: {BASE: BASE, REGION: REGION}}]"
+
+
+def url(base: str, path: str = "/things", environ: dict[str, str] | None = None) -> str:
+    unit = tool_of(consumes=f"baseUri: '{base}'", resource=f"path: '{path}'", binds=BINDS, environ=environ)
+    return sent(unit).url
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "expected"),
+    [
+        pytest.param("https://h", "/a", "https://h/a", id="plain"),
+        pytest.param("https://h/", "/a", "https://h/a", id="trailing slash"),
+        pytest.param("https://h//", "/a", "https://h/a", id="two trailing slashes"),
+        pytest.param("https://h/v1/", "/a/", "https://h/v1/a/", id="path and trailing slash of the path"),
+        pytest.param("https://h/v1", "a", "https://h/v1/a", id="path without a leading slash"),
+        pytest.param("https://h/v1", "/", "https://h/v1", id="nothing but the root"),
+        pytest.param("https://h:8443/v1", "/a", "https://h:8443/v1/a", id="port"),
+        pytest.param("https://h/api.php", "?action=x", "https://h/api.php?action=x", id="query only"),
+    ],
+)
+def test_a_join_drops_no_segment_and_makes_no_double_slash(base: str, path: str, expected: str) -> None:
+    assert url(base, path) == expected
+
+
+@pytest.mark.parametrize(
+    ("base", "environ", "expected"),
+    [
+        pytest.param("{{env.BASE}}", {"BASE": "https://h/v1"}, "https://h/v1/things", id="whole"),
+        pytest.param("{{BASE}}", {"BASE": "https://h/v1/"}, "https://h/v1/things", id="value with a trailing slash"),
+        pytest.param("{BASE}/x", {"BASE": "https://h/"}, "https://h/x/things", id="slash on both sides"),
+        pytest.param("https://{{REGION}}.h/v1", {"REGION": "eu"}, "https://eu.h/v1/things", id="in the host"),
+        pytest.param("https://{region}.h", {"region": "eu"}, "https://eu.h/things", id="single braces, undeclared"),
+        pytest.param("https://${REGION}:${PORT}/v1", {"REGION": "h", "PORT": "1"}, "https://h:1/v1/things", id="shell"),
+        pytest.param("https://h/bot{{REGION}}/v1", {"REGION": "t"}, "https://h/bott/v1/things", id="in the path"),
+    ],
+)
+def test_variables_in_a_base_uri_are_filled_at_start(base: str, environ: dict[str, str], expected: str) -> None:
+    assert url(base, environ=environ) == expected
+
+
+@pytest.mark.parametrize(
+    "value", ["", "h/v1", "ftp://h", "https://", "https://h?x=1", "https://u:p@h", "https://h/a b", "https://h\n"]
+)
+def test_a_variable_that_makes_no_base_uri_is_refused_at_start(value: str) -> None:
+    data = capability(consumes="baseUri: '{{BASE}}'", binds=BINDS)
+    assert refusals_of(data, {"BASE": value}) == ["bad-base-uri"]
+
+
+@pytest.mark.parametrize(
+    "base", ["'ftp://h'", "h/v1", "'https://'", "'https://h?x=1'", "'https://u:p@h'", "'https://h/a b'"]
+)
+def test_a_base_uri_that_is_none_is_refused(base: str) -> None:
+    assert refusals_of(capability(consumes=f"baseUri: {base}")) == ["bad-base-uri"]
+
+
+def test_an_override_replaces_the_base_uri() -> None:
+    plan, _ = plan_of(capability(consumes="baseUri: '{{BASE}}'", binds=BINDS), {}, {"api": "http://127.0.0.1:9/x/"})
+    assert sent(plan.units[0]).url == "http://127.0.0.1:9/x/things"
+
+
+def test_an_override_of_another_namespace_changes_nothing() -> None:
+    plan, _ = plan_of(capability(), {}, {"other": "http://127.0.0.1:9"})
+    assert sent(plan.units[0]).url == "https://api.example.com/things"
+
+
+CHOICE = "inputParameters: [{name: region, schema: {type: string, enum: [eu, us]}, required: false}]"
+
+
+def test_a_caller_chooses_among_the_hosts_an_author_lists() -> None:
+    unit = tool_of(tool=CHOICE, consumes="baseUri: 'https://{{region}}.h'")
+    assert sent(unit, {"region": "us"}).url == "https://us.h/things"
+    with pytest.raises(BindError):
+        sent(unit, {"region": "evil.com/"})
+
+
+def test_a_host_that_is_not_chosen_is_the_callers_mistake() -> None:
+    unit = tool_of(tool=CHOICE, consumes="baseUri: 'https://{{region}}.h'")
+    with pytest.raises(BindError) as caught:
+        sent(unit)
+    assert (caught.value.code, caught.value.argument) == ("missing-argument", "region")
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        pytest.param("inputParameters: [{name: region}]", id="input without options"),
+        pytest.param("{inputParameters: [{name: x}], with: {region: tools.x}}", id="through with"),
+        pytest.param("{inputParameters: [{name: x, enum: [a]}], with: {region: 'a{{x}}'}}", id="joined"),
+        pytest.param("inputParameters: [{name: region, enum: [eu, 'x@evil.com']}]", id="option with credentials"),
+        pytest.param("inputParameters: [{name: region, enum: [eu, 'x?']}]", id="option with a query"),
+    ],
+)
+def test_a_host_that_a_caller_could_make_up_is_refused(tool: str) -> None:
+    assert refusals_of(capability(tool=tool, consumes="baseUri: 'https://{{region}}.h'")) == ["open-host"]
+
+
+def test_a_missing_variable_of_a_base_uri_is_told_once() -> None:
+    found = problems_of(capability(consumes="baseUri: 'https://{{REGION}}.h'", binds=BINDS), {})
+    assert [problem.code for problem in found] == ["missing-variable"]
