@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import functools
 import gc
 import logging
 import signal
 import socket
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -233,19 +232,18 @@ def bind(site: Site, options: Options, already: Collection[int] = ()) -> dict[in
             if not 0 < number < 65536:
                 raise ServeError(f"port {port.port} with the offset {options.port_offset} is no port")
             for host in hosts_of(port, options):
-                sockets.setdefault(port.port, []).append(_bind(host, number))
+                shared = options.workers > 1
+                sockets.setdefault(port.port, []).append(_bind(host, number, shared=shared))
     except ServeError:
-        for bound in sockets.values():
-            for item in bound:
-                item.close()
+        _close(sockets)
         raise
     return sockets
 
 
-def _bind(host: str, number: int) -> socket.socket:
+def _bind(host: str, number: int, *, shared: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, number), family=family, backlog=_BACKLOG)
+        return socket.create_server((host, number), family=family, backlog=_BACKLOG, reuse_port=shared)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         reason = "is taken by another program" if taken else f"cannot be had: {error.strerror}"
@@ -358,14 +356,25 @@ def serve(site: Site, options: Options, settings: Settings, ready: Callable[[], 
     """
     if options.workers > 1 and site.stdio is not None:
         raise ServeError("an MCP server on stdio cannot have several workers")
-    sockets = bind(site, options)
+    sockets = bind(site, replace(options, workers=1))  # alone: a port that may be shared would seem free
     # A worker that takes a dead one's place starts from this same site, and must see what has changed since.
     known = _stamps(options) if options.watch else {}
     if options.workers == 1:
         _run_loop(site, options, settings, known, sockets, ready)
     else:
-        share = functools.partial(_run_loop, site, options, settings, known, sockets)
-        run_workers(options.workers, [item for bound in sockets.values() for item in bound], share, ready)
+        _close(sockets)
+        shares = [bind(site, options) for _ in range(options.workers)]
+
+        def run_share(number: int, tell: Callable[[], None], parent: int) -> None:
+            _run_loop(site, options, settings, known, shares[number], tell, parent)
+
+        run_workers([[item for bound in share.values() for item in bound] for share in shares], run_share, ready)
+
+
+def _close(sockets: Mapping[int, list[socket.socket]]) -> None:
+    for bound in sockets.values():
+        for item in bound:
+            item.close()
 
 
 def _run_loop(

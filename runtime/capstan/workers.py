@@ -1,4 +1,7 @@
-"""Several processes on the same listening sockets. Knows nothing of what they serve."""
+"""Several processes on the same ports, each with sockets of its own: the kernel shares the connections out.
+
+Knows nothing of what they serve.
+"""
 
 from __future__ import annotations
 
@@ -26,24 +29,66 @@ class ServeError(CapabilityError):
     """The server cannot start, for a reason outside the files."""
 
 
-def run_workers(
-    count: int,
-    sockets: Sequence[socket.socket],
-    run: Callable[[Callable[[], None], int], None],
-    ready: Callable[[], None],
-) -> None:
-    """Fork the workers and look after them: one that dies is replaced, a signal reaches all, none outlives us."""
-    reading, writing = os.pipe()
-    parent, life = os.pipe()  # a worker reads the end of `life` when this process is gone, however it went
-    children: dict[int, float] = {}
-    stopping = False
+Run = Callable[[int, Callable[[], None], int], None]
 
-    def start(tell: Callable[[], None]) -> None:
+
+def run_workers(shares: Sequence[Sequence[socket.socket]], run: Run, ready: Callable[[], None]) -> None:
+    """Fork a worker for each share of the sockets, and look after them until a signal ends all.
+
+    `run` gets the number of its share, what to call when it is ready, and a pipe that ends when this process does.
+    """
+    _Workers(shares, run).look_after(ready)
+
+
+class _Workers:
+    def __init__(self, shares: Sequence[Sequence[socket.socket]], run: Run) -> None:
+        self._shares, self._run = shares, run
+        self._children: dict[int, tuple[int, float]] = {}  # the share of each, and when it began
+        self._stopping = False
+        # A worker reads the end of this pipe when this process is gone, however it went.
+        self._parent, self._life = os.pipe()
+
+    def look_after(self, ready: Callable[[], None]) -> None:
+        """One that dies is replaced, a signal reaches all, none outlives us."""
+        for number in _STOPPING:
+            signal.signal(number, self._forward)
+        if self._start_all() and not self._stopping:
+            ready()
+        while self._children:
+            pid, status = os.wait()
+            share, began = self._children.pop(pid)
+            if self._stopping:
+                continue
+            if time.monotonic() - began < _YOUNG_SECONDS:
+                self._forward(signal.SIGTERM, None)
+                raise ServeError(f"a worker ended as soon as it had started (status {status})")
+            logger.error("worker %d ended unasked (status %d); another takes its place", pid, status)
+            self._start(share, lambda: None)
+
+    def _start_all(self) -> bool:
+        """Whether every worker came to be ready."""
+        reading, writing = os.pipe()
+
+        def tell() -> None:
+            os.write(writing, b".")
+
+        for share in range(len(self._shares)):
+            if not self._stopping:
+                self._start(share, tell)
+        os.close(writing)
+        told = 0
+        while told < len(self._shares) and not self._stopping and not _has_ended():
+            if select.select([reading], [], [], _LOOK_SECONDS)[0]:
+                told += len(os.read(reading, len(self._shares)))
+        os.close(reading)
+        return told == len(self._shares)
+
+    def _start(self, share: int, tell: Callable[[], None]) -> None:
         # A signal must find the child in our list, and never find our handler in the child.
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
         pid = os.fork()
         if pid:
-            children[pid] = time.monotonic()
+            self._children[pid] = (share, time.monotonic())
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
             return
         code = 1
@@ -51,47 +96,24 @@ def run_workers(
             for number in _STOPPING:
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-            os.close(life)
-            run(tell, parent)
+            os.close(self._life)
+            for others in (*self._shares[:share], *self._shares[share + 1 :]):
+                for item in others:  # or the kernel would go on queueing for their workers here
+                    item.close()
+            self._run(share, tell, self._parent)
             code = 0
         finally:
             sys.stderr.flush()
             os._exit(code)
 
-    def forward(number: int, _: object) -> None:
-        nonlocal stopping
-        stopping = True
-        for item in sockets:
-            item.close()
-        for pid in children:
+    def _forward(self, number: int, _: object) -> None:
+        self._stopping = True
+        for share in self._shares:
+            for item in share:
+                item.close()
+        for pid in self._children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-
-    def tell_parent() -> None:
-        os.write(writing, b".")
-
-    for number in _STOPPING:
-        signal.signal(number, forward)
-    for _ in range(count):
-        if not stopping:
-            start(tell_parent)
-    os.close(writing)
-    told = 0
-    while told < count and not stopping and not _has_ended():
-        if select.select([reading], [], [], _LOOK_SECONDS)[0]:
-            told += len(os.read(reading, count))
-    if told == count and not stopping:
-        ready()
-    while children:
-        pid, status = os.wait()
-        lived = time.monotonic() - children.pop(pid)
-        if stopping:
-            continue
-        if lived < _YOUNG_SECONDS:
-            forward(signal.SIGTERM, None)
-            raise ServeError(f"a worker ended as soon as it had started (status {status})")
-        logger.error("worker %d ended unasked (status %d); another takes its place", pid, status)
-        start(lambda: None)
 
 
 def _has_ended() -> bool:
