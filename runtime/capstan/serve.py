@@ -308,11 +308,12 @@ async def run(
 # --- watching
 
 
-def _stamps(options: Options) -> Stamps:
-    """What changes when a file does."""
+def _stamps(options: Options, site: Site) -> Stamps:
+    """What changes when a file does, or one that it imports from."""
     stamps = {}
     with contextlib.suppress(LoadError, OSError):
-        for path in find_files(options.paths)[0]:
+        imported = [Path(source) for capability in site.capabilities for source in capability.sources]
+        for path in (*find_files(options.paths)[0], *imported):
             with contextlib.suppress(OSError):
                 found = path.stat()
                 stamps[path] = (found.st_mtime_ns, found.st_size)
@@ -325,7 +326,7 @@ async def _watch(server: _Server, options: Options, stop: asyncio.Event, known: 
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _WATCH_SECONDS)
-        found = await loop.run_in_executor(None, _stamps, options)
+        found = await loop.run_in_executor(None, _stamps, options, server.generation.site)
         if found == known or stop.is_set():
             continue
         known = found
@@ -358,7 +359,7 @@ def serve(site: Site, options: Options, settings: Settings, ready: Callable[[], 
         raise ServeError("an MCP server on stdio cannot have several workers")
     sockets = bind(site, replace(options, workers=1))  # alone: a port that may be shared would seem free
     # A worker that takes a dead one's place starts from this same site, and must see what has changed since.
-    known = _stamps(options) if options.watch else {}
+    known = _stamps(options, site) if options.watch else {}
     if options.workers == 1:
         _run_loop(site, options, settings, known, sockets, ready)
     else:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from capstan.errors import LoadError, Problem, in_file_order
 from capstan.load.document import read_document
+from capstan.load.imports import resolve_imports
 from capstan.load.model import Capability
 from capstan.load.parse import parse_capability
 from capstan.load.schema import schema_problems
@@ -41,4 +42,5 @@ def read(path: Path | str, name: str | None = None) -> tuple[Capability | None, 
     if not readable:
         return None, problems
     capability, more = parse_capability(document)
-    return capability, [*problems, *more]
+    whole, further = resolve_imports(capability)
+    return whole, [*problems, *more, *further]

@@ -14,6 +14,9 @@ _ROOT_KEY = re.compile(
     rb"""^(\xef\xbb\xbf)?(\{\s*)?((naftiko|ikanos)|[ \t]*(["'])(naftiko|ikanos)\5)\s*:""", re.MULTILINE
 )
 
+_CAPABILITY_KEY = re.compile(rb"^capability\s*:", re.MULTILINE)
+_PARTS_KEY = re.compile(rb"^consumes\s*:", re.MULTILINE)
+
 
 def find_files(paths: Iterable[str]) -> tuple[list[Path], list[Path]]:
     """The capability files, and the YAML files in folders that were passed over because they are none.
@@ -43,7 +46,10 @@ def find_files(paths: Iterable[str]) -> tuple[list[Path], list[Path]]:
 
 
 def _is_capability(path: Path) -> bool:
+    """Whether a file is there to be served; one without a `capability` lends its parts to others."""
     try:
-        return _ROOT_KEY.search(path.read_bytes()) is not None
+        text = path.read_bytes()
+        lends = _PARTS_KEY.search(text) is not None and _CAPABILITY_KEY.search(text) is None
+        return _ROOT_KEY.search(text) is not None and not lends
     except OSError:
         return True  # whoever reads it tells why that is impossible

@@ -32,6 +32,17 @@ class Bind:
 
 
 @dataclass(frozen=True, slots=True)
+class Import:
+    """A consumed API or a bind that stands in another file."""
+
+    section: Literal["consumes", "binds"]
+    source: str
+    name: str
+    alias: str
+    at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """An input: of a consumed operation, an exposed one or a tool."""
 
@@ -187,6 +198,7 @@ class ConsumedApi:
     auth: Auth | None = None
     tls: Tls | None = None
     resources: tuple[ConsumedResource, ...] = ()
+    refused: bool = False  # as of a Unit: calls of it are not its units' fault
     at: Place = _at()
 
 
@@ -291,4 +303,6 @@ class Capability:
     binds: tuple[Bind, ...]
     consumes: tuple[ConsumedApi, ...]
     exposes: tuple[Adapter, ...]
+    imports: tuple[Import, ...] = ()
+    sources: tuple[str, ...] = ()  # the further files it was put together from
     at: Place = _at()

@@ -6,7 +6,7 @@ single place. What this version does not run yet is refused here by name, never 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from capstan.errors import Problem
 from capstan.load import model
@@ -49,15 +49,26 @@ class _Parser(Reader):
         elif "naftiko" not in root and "ikanos" not in root:
             message = "the file must begin with its version: one of 'naftiko' or 'ikanos'"
             self.problem("missing-version", message, root.at(), "for example: naftiko: 1.0.0-alpha2")
-        self.unsupported(root, "consumes", "exposes", "aggregates")
+        self.unsupported(root, "exposes", "aggregates")
         body = root.node("capability")
         if body is None:
-            if not self.problems:
+            if not self.problems and "consumes" not in root and "binds" not in root:
                 self.problem("missing-keyword", "'capability' is missing: nothing is consumed or exposed", root.at())
             body = Node(self, {}, ("capability",))
         self.unsupported(body, "aggregates")
         info = root.node("info") or Node(self, {}, ("info",))
-        binds = [self.bind(node) for owner in (root, body) for node in owner.nodes("binds")]
+        binds, consumes, imports = [], [], []
+        for owner in (root, body):
+            for node in owner.nodes("binds"):
+                if (found := self.import_of("binds", node)) is not None:
+                    imports.append(found)
+                else:
+                    binds.append(self.bind(node))
+            for node in owner.nodes("consumes"):
+                if (found := self.import_of("consumes", node)) is not None:
+                    imports.append(found)
+                else:
+                    consumes.append(self.consumed_api(node))
         binds += [self.external_reference(node) for node in root.nodes("externalRefs")]
         return model.Capability(
             file=self.document.file,
@@ -65,9 +76,10 @@ class _Parser(Reader):
             description=info.text("description") or "",
             version=info.text("version"),
             binds=tuple(binds),
-            consumes=tuple(self.consumed_api(node) for node in body.nodes("consumes")),
+            consumes=tuple(consumes),
             exposes=tuple(a for node in body.nodes("exposes") if (a := self.adapter(node)) is not None),
-            at=body.at(),
+            imports=tuple(imports),
+            at=body.at() if "capability" in root else root.at(),
         )
 
     def bind(self, node: Node) -> model.Bind:
@@ -81,7 +93,7 @@ class _Parser(Reader):
 
     def _bind(self, node: Node, name: str, location: str | None) -> model.Bind:
         namespace = node.text(name)
-        if not self.is_import(node, "from", "import", "as") and namespace is None:
+        if namespace is None:
             self.problem("missing-keyword", f"'{name}' is missing", node.at())
         if location is not None and not location.startswith("file:"):
             scheme = location.partition(":")[0]
@@ -97,27 +109,33 @@ class _Parser(Reader):
             keys = {key: key for key in node.texts("keys")}
         return model.Bind(namespace or "", keys, location, at=node.at())
 
-    def is_import(self, node: Node, *keys: str) -> bool:
-        """Whether the node stands for something in another file, which is told by its first keyword that says so."""
-        found = next((key for key in keys if key in node), None)
-        if found is not None:
-            self.problem("not-supported-yet", f"importing from another file ('{found}') is not supported yet",
-                         node.at(found), key=True)  # fmt: skip
-        return found is not None
+    def import_of(self, section: Literal["consumes", "binds"], node: Node) -> model.Import | None:
+        """What the node takes from another file, if that is what it does."""
+        source = node.text("from") or (node.text("location") if "import" in node else None)
+        if "import" not in node and "from" not in node:
+            return None
+        name = node.text("import")
+        if name is None or source is None:
+            missing = "import" if name is None else "from"
+            self.problem("missing-keyword", f"'{missing}' is missing", node.at())
+        place = node.at("from" if "from" in node else "location" if "location" in node else None)
+        return model.Import(section, source or "", name or "", node.text("as") or name or "", at=place)
 
     # --- consumes
 
     def consumed_api(self, node: Node) -> model.ConsumedApi:
+        before = len(self.problems)
         self.unsupported(node, "tunnel", "endpoint", "discovery", "tools")
         if node.text("type") == "mcp":
             self.problem("not-supported-yet", "consuming an MCP server is not supported yet", node.at("type"))
-        if not self.is_import(node, "from", "location", "import", "as"):
-            for key in ("namespace", "baseUri"):
-                if key not in node:
-                    self.problem("missing-keyword", f"'{key}' is missing", node.at())
+        refused = len(self.problems) > before
+        for key in ("namespace", "baseUri"):
+            if key not in node:
+                self.problem("missing-keyword", f"'{key}' is missing", node.at())
         parameters = parse_parameters(node)
         return model.ConsumedApi(
             namespace=node.text("namespace") or "",
+            refused=refused,
             base_uri=self.base_uri(node),
             base_uri_at=node.at("baseUri"),
             parameters=parameters,
@@ -255,7 +273,9 @@ class _Parser(Reader):
     # --- exposes
 
     def adapter(self, node: Node) -> model.Adapter | None:
-        if "type" not in node and self.is_import(node, "from", "import", "as"):
+        if "type" not in node:  # the schema asks for it but where another file has it
+            message = "importing an adapter from another file is not supported yet"
+            self.problem("not-supported-yet", message, node.at("from" if "from" in node else "import"), key=True)
             return None
         kind = node.text("type")
         if kind not in ("rest", "api", "mcp"):

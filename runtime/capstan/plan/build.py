@@ -71,7 +71,7 @@ class _Builder:
         self, capability: model.Capability, environ: Mapping[str, str] | None, base_uris: Mapping[str, str]
     ) -> None:
         self.capability = capability
-        self.variables = Variables((*capability.binds, *_environment_binds(capability)), environ, capability.file)
+        self.variables = Variables((*capability.binds, *_environment_binds(capability)), environ)
         self.base_uris = base_uris
         self.problems: list[Problem] = []
         self.apis: dict[str, types.ApiPlan] = {}
@@ -99,7 +99,7 @@ class _Builder:
         if not capability.exposes:
             self.problem("nothing-exposed", "nothing is exposed", capability.at)
         plan = types.CapabilityPlan(
-            capability.file, capability.title, capability.description, capability.version,
+            capability.file, capability.sources, capability.title, capability.description, capability.version,
             tuple(self.apis.values()), tuple(rest), tuple(mcp), self._secrets(),
         )  # fmt: skip
         return plan, [*self.problems, *self.variables.problems]
@@ -217,7 +217,7 @@ class _Builder:
         if api.tls is None:
             return None
         fill = self._fill_at(api.tls.at, api)
-        folder = Path(self.capability.file).parent
+        folder = Path(api.tls.at.document.file).parent
 
         def path(template: Template | None, keyword: str) -> str | None:
             if template is None:
@@ -247,6 +247,8 @@ class _Builder:
         assert unit.call_at is not None
         found = self.targets.get(unit.call, [])
         if not found:
+            if unit.call.partition(".")[0] in {api.namespace for api in self.capability.consumes if api.refused}:
+                return None
             named = self.resources.get(unit.call, [])
             if len(named) == 1:
                 message = f"'{unit.call}' names a resource; its only operation '{named[0][0]}' is called"

@@ -281,6 +281,7 @@ class CapabilityPlan:
     """One file, ready to serve."""
 
     file: str
+    sources: tuple[str, ...]  # the further files it was put together from
     title: str
     description: str
     version: str | None

@@ -23,11 +23,10 @@ _ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class Variables:
     """The variables of one capability."""
 
-    def __init__(self, binds: tuple[Bind, ...], environ: Mapping[str, str] | None, file: str) -> None:
+    def __init__(self, binds: tuple[Bind, ...], environ: Mapping[str, str] | None) -> None:
         self.problems: list[Problem] = []
         self.used: dict[str, Secret] = {}
         self._environ = environ
-        self._file = Path(file)
         self._binds = binds
         self._files: dict[str, Mapping[str, str] | None] = {}  # None: it cannot be read, which is told once
         self._told: set[str] = set()
@@ -119,7 +118,7 @@ class Variables:
         candidates = [Path(text)]
         if relative or not text.startswith("/"):
             name = text[1:] if relative else text
-            candidates = [self._file.parent / name, Path(name)]
+            candidates = [Path(bind.at.document.file).parent / name, Path(name)]
         path = next((candidate for candidate in candidates if candidate.is_file()), None)
         if path is None:
             looked = ", nor ".join(map(str, dict.fromkeys(candidates)))

@@ -1,0 +1,112 @@
+"""Parts of a capability that stand in other files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from capstan.errors import LoadError
+from capstan.load.files import find_files
+from capstan.plan.build import plan_file
+from capstan.plan.types import CapabilityPlan, HttpRequest
+
+SHARED = """
+naftiko: 1.0.0-alpha2
+binds:
+- {namespace: env, keys: {TOKEN: SHOP_TOKEN}}
+- {namespace: file, location: 'file:///./pin.env', keys: {PIN: PIN}}
+consumes:
+- type: http
+  namespace: shop
+  baseUri: https://shop.example/v1
+  authentication: {type: bearer, token: '{{env.TOKEN}}'}
+  resources:
+  - name: order
+    path: /orders/{id}
+    operations:
+    - {name: get, method: GET, inputParameters: [{name: X-Pin, in: header, value: '{{PIN}}'}]}
+"""
+
+
+def write(folder: Path, entry: str, call: str = "store.get", binds: str = "[]") -> Path:
+    (folder / "shared").mkdir()
+    (folder / "shared" / "shop.yaml").write_text(SHARED)
+    (folder / "shared" / "pin.env").write_text("PIN=4711")
+    path = folder / "orders.yaml"
+    path.write_text(f"""
+naftiko: 1.0.0-alpha2
+binds: {binds}
+capability:
+  consumes: [{entry}]
+  exposes:
+  - type: mcp
+    namespace: m
+    port: 9090
+    tools: [{{name: get, call: {call}}}]
+""")
+    return path
+
+
+def request(plan: CapabilityPlan) -> HttpRequest:
+    call = plan.mcp[0].tools[0].unit.call
+    assert call is not None
+    return call.request.bind({"id": "o-1"})
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param("{from: ./shared/shop.yaml, import: shop, as: store}", id="from"),
+        pytest.param("{location: shared/shop.yaml, import: shop, as: store}", id="location"),
+        pytest.param("{location: 'file:///./shared/shop.yaml', import: shop, as: store}", id="a file URI"),
+    ],
+)
+def test_an_imported_api_is_called_with_the_binds_that_stand_beside_it(entry: str, tmp_path: Path) -> None:
+    plan, warnings = plan_file(write(tmp_path, entry), {"SHOP_TOKEN": "secret-token"})
+    sent = request(plan)
+    assert sent.url == "https://shop.example/v1/orders/o-1"
+    assert {("Authorization", "Bearer secret-token"), ("X-Pin", "4711")} <= set(sent.headers)
+    assert warnings == ()
+    assert plan.sources == (str(tmp_path / "shared" / "shop.yaml"),)
+
+
+def test_an_import_without_another_name_keeps_its_own(tmp_path: Path) -> None:
+    path = write(tmp_path, "{from: ./shared/shop.yaml, import: shop}", call="shop.get")
+    assert plan_file(path)[0].apis[0].namespace == "shop"
+
+
+def test_binds_are_imported_under_another_name(tmp_path: Path) -> None:
+    auth = "authentication: {type: bearer, token: '{{s.TOKEN}}'}"
+    resources = "resources: [{name: r, path: '/{id}', operations: [{name: get, method: GET}]}]"
+    own = f"{{type: http, namespace: store, baseUri: 'https://x.example', {auth}, {resources}}}"
+    path = write(tmp_path, own, binds="[{from: ./shared/shop.yaml, import: env, as: s}]")
+    assert ("Authorization", "Bearer t") in request(plan_file(path, {"SHOP_TOKEN": "t"})[0]).headers
+
+
+def test_a_fault_in_the_imported_file_is_told_where_it_stands(tmp_path: Path) -> None:
+    path = write(tmp_path, "{from: ./shared/shop.yaml, import: shop, as: store}")
+    shared = tmp_path / "shared" / "shop.yaml"
+    shared.write_text(SHARED.replace("baseUri:", "baseUrl:"))
+    with pytest.raises(LoadError) as caught:
+        plan_file(path)
+    (problem,) = [p for p in caught.value.problems if p.code == "unknown-keyword"]
+    assert (problem.at.file, problem.at.line) == (str(shared), 9)
+
+
+def test_an_imported_file_does_not_import_in_turn(tmp_path: Path) -> None:
+    path = write(tmp_path, "{from: ./shared/shop.yaml, import: shop, as: store}")
+    more = "consumes:\n- {from: ./other.yaml, import: other}\n"
+    (tmp_path / "shared" / "shop.yaml").write_text(SHARED.replace("consumes:\n", more))
+    with pytest.raises(LoadError) as caught:
+        plan_file(path)
+    assert [problem.code for problem in caught.value.problems] == ["bad-import"]
+
+
+def test_a_file_of_parts_is_passed_over_in_a_folder_and_exposes_nothing_by_itself(tmp_path: Path) -> None:
+    path = write(tmp_path, "{from: ./shared/shop.yaml, import: shop, as: store}")
+    shared = tmp_path / "shared" / "shop.yaml"
+    assert find_files([str(tmp_path)]) == ([path], [shared])
+    with pytest.raises(LoadError) as caught:
+        plan_file(shared)
+    assert [problem.code for problem in caught.value.problems] == ["nothing-exposed"]
