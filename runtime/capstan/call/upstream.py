@@ -71,8 +71,15 @@ class UpstreamResponse:
         Raises:
             UpstreamError: it is larger than `limit`, breaks off, or is not encoded as it says.
         """
-        pieces = [piece async for piece in self._pieces(limit)]
-        return self._mask.data(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        length = self.content_length
+        if length is None or length > limit:
+            pieces = [piece async for piece in self._pieces(limit)]
+            return self._mask.data(b"".join(pieces))
+        try:
+            return self._mask.data(await self._response.read())
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._response.close()
+            raise _translate(error, self._plan, self._request, answered=self.status) from error
 
     async def pieces(self, limit: int) -> AsyncIterator[bytes]:
         """The body as it arrives, decoded and masked across the borders of its pieces.

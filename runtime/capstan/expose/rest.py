@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from capstan.call.engine import Answer, LiveUnit
+from capstan.call.upstream import UpstreamResponse
 from capstan.errors import BindError, CallError, UpstreamError, UpstreamRefused
 from capstan.expose.arguments import ArgumentReader
 from capstan.expose.calllog import log_call, log_fault
@@ -127,29 +128,35 @@ class RestApp:
             return
         response = answer.response
         try:
-            pieces = response.pieces(self._settings.max_streamed_bytes)
-            taken = bytearray()
-            complete = True
-            async for piece in pieces:
-                taken += piece
-                if len(taken) > _BUFFERED_BYTES:
-                    complete = False
-                    break
+            pieces, taken, complete = await self._begin(response)
             media_type = response.media_type.encode("latin-1", "replace")
             if media_type:
                 headers += [(b"content-type", media_type), _NOSNIFF]
                 if b"html" in media_type or b"xml" in media_type or b"svg" in media_type:
                     headers.append(_SANDBOX)
             if complete:
-                await _respond(send, answer.status, headers, bytes(taken), head=head)
+                await _respond(send, answer.status, headers, taken, head=head)
                 return
             if head:
                 await _start(send, answer.status, headers, response.content_length)
                 await send({"type": "http.response.body", "body": b""})
                 return
-            await _stream(send, answer.status, headers, response.content_length, bytes(taken), pieces)
+            await _stream(send, answer.status, headers, response.content_length, taken, pieces)
         finally:
             response.close()
+
+    async def _begin(self, response: UpstreamResponse) -> tuple[AsyncIterator[bytes], bytes, bool]:
+        """The body as far as it is held back before a status goes out, the rest, and whether there is none."""
+        pieces = response.pieces(self._settings.max_streamed_bytes)
+        length = response.content_length
+        if length is not None and length <= _BUFFERED_BYTES:
+            return pieces, await response.read(_BUFFERED_BYTES), True
+        taken = bytearray()
+        async for piece in pieces:
+            taken += piece
+            if len(taken) > _BUFFERED_BYTES:
+                return pieces, bytes(taken), False
+        return pieces, bytes(taken), True
 
 
 class _BrokenOff(UpstreamError):
