@@ -9,7 +9,19 @@ import pytest
 import yaml
 
 from capstan.errors import BindError
-from plan.helpers import capability, header, plan_of, problems_of, refusals_of, rest_of, route_of, sent, target, tool_of
+from plan.helpers import (
+    capability,
+    header,
+    plan_of,
+    problems_of,
+    refusals_of,
+    rest_of,
+    route_of,
+    sent,
+    target,
+    tool_of,
+    warnings_of,
+)
 
 QUERY_A = "inputParameters: [{name: a, in: query}]"
 
@@ -408,3 +420,55 @@ def test_a_call_that_means_no_one_operation_is_refused(call: str, code: str, hin
 def test_a_dangling_call_is_the_only_complaint_about_its_unit() -> None:
     data = capability(tool="{call: api.gone, with: {x: tools.y, z: '{{nope}}'}}")
     assert [problem.code for problem in problems_of(data)] == ["unknown-operation"]
+
+
+# --- what is probably a slip is told, not sent
+
+
+def test_a_reference_with_a_misspelt_scope_is_refused() -> None:
+    data = capability("inputParameters: [{name: a, in: query}]", "with: {a: tols.a}")
+    assert refusals_of(data) == ["unknown-name"]
+
+
+def test_a_misspelt_name_in_a_body_is_refused_where_a_near_parameter_exists() -> None:
+    operation = (
+        "{method: POST, body: {type: json, data: {m: '{{membr}}'}}, inputParameters: [{name: member, in: body}]}"
+    )
+    assert refusals_of(capability(operation)) == ["unknown-name"]
+
+
+def test_a_body_parameter_that_the_written_body_has_no_place_for_is_told() -> None:
+    operation = "{method: POST, body: {type: json, data: {m: 1}}, inputParameters: [{name: note, in: body}]}"
+    assert warnings_of(capability(operation)) == ["unplaced-parameter"]
+
+
+def test_a_misspelt_route_variable_is_refused() -> None:
+    data = capability("{path: '/{isbn}'}", rest="with: {isbn: rest.ibsn}", path="/v1/{isbn}")
+    assert refusals_of(data) == ["unknown-name"]
+
+
+def test_a_route_variable_that_reaches_nothing_is_told() -> None:
+    assert "unused-input" in warnings_of(capability(rest="{}", path="/v1/{other}"))
+
+
+def test_a_default_that_does_not_fit_is_refused() -> None:
+    data = capability("inputParameters: [{name: a, in: query, type: integer, default: 200, maximum: 100}]")
+    assert refusals_of(data) == ["bad-schema"]
+
+
+def test_a_variable_in_single_braces_is_refused_where_it_would_be_a_credential() -> None:
+    data = capability(consumes="authentication: {type: bearer, token: '{env.TOKEN}'}",
+                      binds="[{namespace: env, keys: {TOKEN: TOKEN}}]")  # fmt: skip
+    assert refusals_of(data) == ["bad-expression"]
+
+
+def test_an_empty_token_counts_as_missing() -> None:
+    data = capability(consumes="authentication: {type: bearer, token: '{{env.TOKEN}}'}",
+                      binds="[{namespace: env, keys: {TOKEN: TOKEN}}]")  # fmt: skip
+    assert refusals_of(data, {"TOKEN": ""}) == ["missing-variable"]
+
+
+def test_an_operation_without_a_method_is_refused() -> None:
+    data = capability()
+    del data["capability"]["consumes"][0]["resources"][0]["operations"][0]["method"]
+    assert refusals_of(data) == ["missing-keyword"]

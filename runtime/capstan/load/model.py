@@ -217,6 +217,7 @@ class Output:
     properties: tuple[Output, ...] | None = None
     items: Output | None = None
     max_length: int | None = None
+    required: bool = False
     description: str = ""
     at: Place = _at()
 

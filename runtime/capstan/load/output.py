@@ -43,6 +43,7 @@ def _output(name: str, node: Node) -> model.Output:
         properties=parse_outputs(shape, "properties") if "properties" in shape else None,
         items=items,
         max_length=node.data.get("maxLength"),
+        required=node.data.get("required", False),
         description=node.text("description") or "",
         at=node.at(),
     )

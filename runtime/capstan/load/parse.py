@@ -95,7 +95,7 @@ class _Parser(Reader):
         namespace = node.text(name)
         if namespace is None:
             self.problem("missing-keyword", f"'{name}' is missing", node.at())
-        if location is not None and not location.startswith("file:"):
+        if location is not None and ":" in location and not location.startswith("file:"):
             scheme = location.partition(":")[0]
             self.problem("not-supported-yet", f"values from '{scheme}:' are not supported yet", node.at("location"),
                          "file:///./name is read, and without a location the environment")  # fmt: skip
@@ -208,8 +208,10 @@ class _Parser(Reader):
         return list(node.named("outputParameters"))
 
     def method(self, node: Node) -> str:
-        method = (node.text("method") or "GET").upper()
-        if method not in METHODS:
+        method = (node.text("method") or "").upper()
+        if not method:
+            self.problem("missing-keyword", "'method' is missing", node.at())
+        elif method not in METHODS:
             self.problem("unknown-value", f"'{method}' is not a method that can be used", node.at("method"),
                          f"known here: {', '.join(METHODS)}")  # fmt: skip
         return method

@@ -50,6 +50,7 @@ class Checker:
         if self._fast.is_valid(value):
             return []
         found = [violation for error in self._slow.iter_errors(value) for violation in _explain(error)]
+        found = list(dict.fromkeys(found))
         if not found:  # the two libraries disagree; the strict one wins, in its own words
             found = [Violation(tuple(e.instance_path), "invalid", e.message) for e in self._fast.iter_errors(value)]
         return found

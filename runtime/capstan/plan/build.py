@@ -22,6 +22,7 @@ from capstan.plan.unit import host_names, plan_unit
 from capstan.plan.values import Secret
 from capstan.plan.variables import Variables
 
+_NEVER_EMPTY: Final = frozenset({"token", "value"})  # a user may have no password
 _CREDENTIALS: Final = frozenset({"password", "token", "value", "clientSecret", "clientKeyPassword"})
 
 Built = tuple[types.CapabilityPlan, tuple[Problem, ...]]
@@ -207,6 +208,13 @@ class _Builder:
                 texts.append(secret.reveal())
                 names.append("{{" + secret.name + "}}")
             secret = Secret("".join(texts), "".join(names))
+            bare = secret.reveal()[1:-1]
+            if template.literal is not None and template.literal[:1] == "{" and self.variables.declares(bare):
+                self.problem("bad-expression", f"'{template.literal}' is only text", at / keyword,
+                             f"did you mean '{{{{{bare}}}}}'?")  # fmt: skip
+            bound = self.variables.filled and template.holes and self.variables.holds(template.holes)
+            if bound and not secret.reveal() and keyword in _NEVER_EMPTY:
+                self.problem("missing-variable", f"the value of {secret.name} is empty", at / keyword)
             if keyword in _CREDENTIALS:
                 self.written.append(secret)
             return secret

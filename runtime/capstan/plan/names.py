@@ -16,7 +16,7 @@ from capstan.errors import Problem
 from capstan.load.document import Place
 from capstan.load.expression import PathTemplate, Template, fold, map_strings, parse_template
 from capstan.load.model import ConsumedApi, ConsumedOperation, Parameter, RestOperation, Unit, Where, WithEntry
-from capstan.load.schema import suggest
+from capstan.load.schema import closest, suggest
 from capstan.plan import types
 from capstan.plan.auth import Credential
 from capstan.plan.values import ABSENT, Constant, FromInput, Joined, Source, source_tree
@@ -219,8 +219,8 @@ class Names:
             draft = self.find_input(rest)
             name = rest
         if draft is None:
-            idle = [d.name for d in self.inputs.values() if d.declared and not d.used]
-            if parameter is None or difflib.get_close_matches(fold(name), map(fold, idle), n=1, cutoff=0.8):
+            idle = [d.name for d in self.inputs.values() if not d.used and (d.declared or d.where == "path")]
+            if parameter is None or difflib.get_close_matches(fold(name), map(fold, idle), n=1, cutoff=0.75):
                 self.problem("unknown-name", f"'{name}' is no input here", at, suggest(name, self.inputs))
                 return Constant(ABSENT)
             draft = self._derive(name, parameter, where if where != "path" else None)
@@ -285,11 +285,15 @@ class Names:
         secret = self.variables.lookup(name, at, implicit=name.isupper())
         if secret is not None:
             return Constant(secret.reveal(), "{{" + secret.name + "}}")
-        if self._declares_nothing():
+        near = map(fold, self._consumed_names())
+        if self._declares_nothing() and not difflib.get_close_matches(fold(name), near, n=1, cutoff=0.8):
             return self._reference(name, _free_parameter(name, at), at)
         self.problem("unknown-name", f"'{{{{{name}}}}}' names no input and no bound variable", at,
-                     suggest(name, [*self.inputs, *self.bound]))  # fmt: skip
+                     suggest(name, [*self.inputs, *self.bound, *self._consumed_names()]))  # fmt: skip
         return Constant(ABSENT)
+
+    def _consumed_names(self) -> list[str]:
+        return [p.name for p in self.target.parameters] if self.target is not None else []
 
     def _declares_nothing(self) -> bool:
         """Neither `with` nor inputs: the consumed operation's own inputs are then the unit's."""
@@ -329,6 +333,10 @@ class Names:
         if value.startswith("$."):
             self.problem("not-supported-yet", f"'{value}' refers to a step, which is not supported yet", entry.at)
             return Constant(ABSENT)
+        scope, dot, rest = value.partition(".")
+        if dot and (meant := closest(scope, [*_SCOPES, self.namespace])) and self._could_be_input(rest, parameter):
+            self.problem("unknown-name", f"'{value}' refers to nothing", entry.at, f"did you mean '{meant}.{rest}'?")
+            return Constant(ABSENT)
         bare = value[1:-1] if re.fullmatch(r"\{[^{}]+\}", value) else value
         if bare in self.inputs or bare in self.fixed:
             return self._reference(bare, parameter, entry.at)
@@ -336,6 +344,9 @@ class Names:
         if template.lone is not None and (name := self._scoped(template.lone.name)) is not None:
             return self._reference(name, parameter, entry.at)
         return self.resolve(template, entry.at)
+
+    def _could_be_input(self, name: str, parameter: Parameter | None) -> bool:
+        return self.find_input(name) is not None or (parameter is not None and fold(parameter.name) == fold(name))
 
     def fill(self, entry: WithEntry, free: set[str]) -> None:
         """Take one entry of `with`."""
@@ -357,8 +368,7 @@ class Names:
                 message = f"'{parameter.name}' is filled by the authentication; this entry has no effect"
                 self.warn("unused-entry", message, entry.at)
             elif self._is_unplaced(parameter):
-                message = f"the path {target.path} has no place for '{parameter.name}'; nothing is sent for it"
-                self.warn("unplaced-parameter", message, parameter.at)
+                self._tell_unplaced(parameter)
             elif parameter.where == "header" and parameter.name.lower() in _NOT_OURS:
                 message = f"the header '{parameter.name}' is set by HTTP itself; this entry has no effect"
                 self.warn("unused-entry", message, entry.at)
@@ -377,8 +387,18 @@ class Names:
         return parameter.name == credential.name
 
     def _is_unplaced(self, parameter: Parameter) -> bool:
+        """Whether the request has no room for a parameter: its path, or the body that the file writes out."""
         assert self.target is not None
+        body = self.target.operation.body
+        if parameter.where == "body" and body is not None:
+            return match_name(parameter.name, [self._scoped(n) or n for n in _template_names(body)]) is None
         return parameter.where == "path" and match_name(parameter.name, self.target.path.holes) is None
+
+    def _tell_unplaced(self, parameter: Parameter) -> None:
+        assert self.target is not None
+        room = f"path {self.target.path}" if parameter.where == "path" else "body of the operation"
+        message = f"the {room} has no place for '{parameter.name}'; nothing is sent for it"
+        self.warn("unplaced-parameter", message, parameter.at)
 
     def source(self, parameter: Parameter) -> Source | None:
         """Where a consumed parameter's value comes from; None: it is never sent."""
@@ -392,7 +412,10 @@ class Names:
         """The source of a parameter that no `with` entry names."""
         assert self.target is not None
         in_path = parameter.where == "path"
-        if self._is_credential(parameter) or self._is_unplaced(parameter):
+        if self._is_credential(parameter):
+            return None
+        if self._is_unplaced(parameter):
+            self._tell_unplaced(parameter)
             return None
         if parameter.where == "header" and parameter.name.lower() in _NOT_OURS:
             if parameter.value is not None:

@@ -58,6 +58,7 @@ class Object:
 
     path: JsonPath | None
     members: tuple[tuple[str, Shape], ...]
+    required: frozenset[str] = frozenset()
 
     def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
         base = answer if self.path is None else self.path.find(answer)
@@ -68,6 +69,8 @@ class Object:
             value = shape.take(base, root, arguments)
             if value is None and base is not root:
                 value = shape.take(root, root, arguments)
+            if value is None and name in self.required:
+                raise ShapeError("unexpected-answer", f"the answer has no '{name}'", "done", retry_safe=False)
             taken[name] = value
         return taken
 
@@ -173,7 +176,7 @@ def plan_outputs(outputs: tuple[Output, ...], resolve: Resolve) -> Shape:
     if all(output.name for output in outputs):
         if len(outputs) == 1 and _is_whole(outputs[0]):
             return Whole()
-        return Object(None, tuple((o.name or "", plan_output(o, resolve)) for o in outputs))
+        return _object(None, outputs, resolve)
     shapes = tuple(plan_output(output, resolve) for output in outputs)
     return shapes[0] if len(shapes) == 1 else FirstFound(shapes)
 
@@ -190,8 +193,8 @@ def plan_output(output: Output, resolve: Resolve) -> Shape:
         source = resolve(constant, output.at) if isinstance(constant, Template) else Constant(constant)
         return Static(source, output.type, name)
     if output.properties is not None:
-        members = tuple((o.name or "", plan_output(o, resolve)) for o in output.properties)
-        return Object(None if output.path is None or output.path.whole else output.path, members)
+        path = None if output.path is None or output.path.whole else output.path
+        return _object(path, output.properties, resolve)
     if output.items is not None:
         item = plan_output(output.items, resolve)
         path = None if output.path is None or output.path.whole else output.path
@@ -205,6 +208,11 @@ def plan_output(output: Output, resolve: Resolve) -> Shape:
         )
     assert output.path is not None
     return Picked(output.path, output.type, name, output.max_length)
+
+
+def _object(path: JsonPath | None, outputs: tuple[Output, ...], resolve: Resolve) -> Object:
+    members = tuple((o.name or "", plan_output(o, resolve)) for o in outputs)
+    return Object(path, members, frozenset(o.name or "" for o in outputs if o.required))
 
 
 def is_static(shape: Shape) -> bool:
@@ -227,21 +235,28 @@ def output_schema(outputs: tuple[Output, ...], shape: Shape) -> Mapping[str, Any
         case Whole() | FirstFound():
             return None
         case Object() if all(o.name for o in outputs):
-            return {"type": "object", "properties": {o.name: _schema_of(o) for o in outputs}}
+            return _members_schema(outputs)
         case Object():
             return {**_schema_of(outputs[0]), "type": "object"}
     return _schema_of(outputs[0])
+
+
+def _members_schema(outputs: tuple[Output, ...]) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "object", "properties": {o.name: _schema_of(o) for o in outputs}}
+    if required := [o.name for o in outputs if o.required]:
+        schema["required"] = required
+    return schema
 
 
 def _schema_of(output: Output) -> dict[str, Any]:
     schema: dict[str, Any] = {}
     kind = "object" if output.properties is not None else "array" if output.items is not None else output.type
     if kind is not None:
-        schema["type"] = [kind, "null"]  # an answer may lack any of it
+        schema["type"] = kind if output.required else [kind, "null"]  # an answer may lack what is not required
     if output.description:
         schema["description"] = output.description
     if output.properties is not None:
-        schema["properties"] = {o.name: _schema_of(o) for o in output.properties}
+        schema = {**_members_schema(output.properties), **schema}
     if output.items is not None:
         schema["items"] = _schema_of(output.items)
     return schema

@@ -40,13 +40,14 @@ def plan_unit(
         names.problem("nothing-to-call", "there is neither a call nor a constant for every output", unit.at,
                       "add 'call: namespace.operation', or a 'value' to each output")  # fmt: skip
     for draft in names.inputs.values():
-        if not draft.used and draft.declared:
+        if not draft.used and (draft.declared or (unit.call is not None and draft.where == "path")):
             names.warn("unused-input", f"the input '{draft.name}' is used by nothing", draft.at)
     inputs = tuple(
         types.Input(d.name, d.where or "query", d.schema, d.required, d.default, d.whole_body)
         for d in names.inputs.values()
     )
     schema = _input_schema(inputs)
+    _check_defaults(names)
     operation = target.operation if target is not None else None
     plan = types.UnitPlan(
         name=unit.name or (f"{rest.method} {rest.path}" if rest is not None else ""),
@@ -106,6 +107,20 @@ def _checker(names: Names, schema: dict[str, Any]) -> Checker:
                 reason = str(error).partition("\n")[0]
                 names.problem("bad-schema", f"the schema of '{draft.name}' is wrong: {reason}", draft.at)
         return Checker({})
+
+
+def _check_defaults(names: Names) -> None:
+    """A default that does not fit would be every caller's mistake."""
+    for draft in names.inputs.values():
+        if draft.default is ABSENT:
+            continue
+        try:
+            violations = Checker(draft.schema).violations(draft.default)
+        except ValueError:  # the schema itself is wrong, which is told
+            continue
+        if violations:
+            message = f"the default of '{draft.name}' does not fit: {violations[0].message}"
+            names.problem("bad-schema", message, draft.at)
 
 
 def _call(names: Names) -> types.CallPlan:
