@@ -103,7 +103,7 @@ def machine() -> dict[str, Any]:
         "processor": model or platform.processor(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_mib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2,
-        "system": platform.platform(),
+        "system": platform.system(),
         "python": platform.python_version(),
         "load_before": load_before,
     }

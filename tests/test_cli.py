@@ -292,7 +292,7 @@ def test_call_prints_the_answer_on_stdout_and_the_status_on_stderr(orders: Path,
     found = capstan("call", orders, "read-order", "order_id=a b", "limit=3", "--base-uri", upstream)
     assert found.returncode == 0
     assert json.loads(found.stdout) == {"method": "GET", "target": "/orders/a%20b?limit=3", "body": ""}
-    assert found.stderr.strip() == "200"
+    assert found.stderr.strip() == "status 200"
 
 
 def test_call_json_prints_one_line(orders: Path, upstream: str) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
-from capstan.errors import CallError, CapabilityError, LoadError, Problem
+from capstan.errors import CallError, CapabilityError, LoadError, Problem, in_file_order
 from capstan.load.files import find_files
 from capstan.plan.build import plan_file
 from capstan.plan.explain import explain
@@ -27,7 +27,7 @@ from capstan.resources import VERSION
 _EXAMPLES: Final = """\
 examples:
   capstan validate capabilities/              is every file right? (works offline)
-  capstan explain capabilities/echo.yaml      what will each call do?
+  capstan explain capabilities/hello.yaml     what will each call do?
   capstan serve capabilities/                 REST on 8080, MCP on 9090
   capstan call FILE get-order order_id=o-1    one call from the shell
 """
@@ -135,6 +135,7 @@ def _validate(options: argparse.Namespace) -> int:
             problems += join_plans(plans)[1]
         except LoadError as error:
             problems += error.problems
+    problems = in_file_order(problems, found)
     failed = any(problem.severity == "error" for problem in problems)
     if options.json:
         print(json.dumps([problem.as_json() for problem in problems], ensure_ascii=False, indent=2))
@@ -262,7 +263,7 @@ def _call(options: argparse.Namespace) -> int:
             return 0
     print(json.dumps(value, ensure_ascii=False, indent=None if options.json else 2))
     if not options.json:
-        print(f"{status}", file=sys.stderr)
+        print(f"status {status}", file=sys.stderr)
     return 0
 
 
@@ -282,15 +283,23 @@ def _arguments(texts: Sequence[str], schemas: Mapping[str, Mapping[str, Any]]) -
         key = match_name(key, schemas) or key  # `order_id` for a route's `order-id`
         try:
             if is_json:
-                found[key] = read_json(value.encode())
+                taken = read_json(value.encode())
             elif value.startswith("@"):
-                found[key] = read_json(Path(value[1:]).read_bytes())
+                taken = read_json(Path(value[1:]).read_bytes())
             else:
-                found[key] = reader_of(schemas.get(key, {}))(value)
+                taken = reader_of(schemas.get(key, {}))(value)
         except OSError as error:
             raise UsageError(f"{value[1:]} cannot be read: {error.strerror}") from error
-        except (BindError, ValueError) as error:
-            raise UsageError(f"'{key}': {error}") from error
+        except BindError as error:
+            raise UsageError(f"'{key}': {str(error).replace('the body', 'the value')}") from error
+        except ValueError as error:
+            raise UsageError(f"'{key}': '{value}' is not {error}") from error
+        if key in found and isinstance(found[key], list) and isinstance(taken, list):
+            found[key] += taken  # an array is given by repeating it
+        elif key in found:
+            raise UsageError(f"'{key}' is given twice")
+        else:
+            found[key] = taken
     return found
 
 
@@ -300,6 +309,9 @@ def _serve(options: argparse.Namespace) -> int:
 
     if options.workers < 1:
         raise UsageError("--workers takes a number from 1 on")
+    for origin in options.cors_origin:
+        if origin != "*" and (urlsplit(origin).scheme not in ("http", "https") or not urlsplit(origin).netloc):
+            raise UsageError(f"--cors-origin takes https://host or *, not '{origin}'")
     log.configure(options.log_format, quiet=options.quiet)
     asked = serve.Options(
         paths=tuple(options.paths),
@@ -317,9 +329,7 @@ def _serve(options: argparse.Namespace) -> int:
         site, warnings = serve.load_site(asked)
     except LoadError as error:
         _print_problems(error.problems)
-        missing = sorted(
-            {p.message.split()[3] for p in error.problems if p.message.startswith("the environment variable")}
-        )
+        missing = sorted({p.subject for p in error.problems if p.code == "missing-variable" and p.subject})
         if missing:
             print(f"capstan: set {', '.join(missing)} and start again", file=sys.stderr)
         return 1

@@ -44,6 +44,7 @@ class Problem:
     at: Location
     hint: str = ""
     severity: Literal["error", "warning"] = "error"
+    subject: str = ""  # what the code is about, where a program may want it: the name of a missing variable
 
     def __str__(self) -> str:
         mark = "" if self.severity == "error" else "warning: "
@@ -73,10 +74,10 @@ class Problem:
         }
 
 
-def in_file_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Problems as a reader of their files meets them, each once. Files keep the order they came in."""
+def in_file_order(problems: Iterable[Problem], order: Iterable[object] = ()) -> list[Problem]:
+    """Problems as a reader of their files meets them, each once: files in `order`, then as they came."""
     unique = list(dict.fromkeys(problems))
-    files = list(dict.fromkeys(problem.at.file for problem in unique))
+    files = list(dict.fromkeys([*map(str, order), *(problem.at.file for problem in unique)]))
     return sorted(unique, key=lambda p: (files.index(p.at.file), p.at.line, p.at.column))
 
 

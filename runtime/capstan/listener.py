@@ -13,15 +13,63 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 LINGER_SECONDS: Final = 0.25  # for a request that is on its way
+_MAX_HEAD_BYTES: Final = 64 * 1024
+_UPGRADE: Final = frozenset({b"upgrade", b"http2-settings"})
 _CLOSE: Final = (b"connection", b"close")
 
 
 class Protocol(HttpToolsProtocol):
-    """A connection that, before it closes, waits a moment for a request and tells its caller of the end."""
+    """A connection that stays in HTTP/1.1, bounds the head of a request, and closes gently.
+
+    Asked to upgrade, uvicorn's parser stops at the end of the head, and uvicorn takes the request for complete: it
+    would be served without its body.
+    """
+
+    _head_bytes = 0  # received since the last head was complete
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        self._head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        if self._head_bytes > _MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("The head of the request is too large.")
+
+    def _decline(self, rest: bytes) -> None:
+        """Read the same head again without its wish for another protocol, and then what follows it."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self.send_400_response("CONNECT is not taken.")
+            return
+        kept = b"".join(b"%s: %s\r\n" % pair for pair in self.headers if pair[0] not in _UPGRADE)
+        self.parser = httptools.HttpRequestParser(self)
+        with contextlib.suppress(AttributeError):  # as uvicorn does with its own
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.data_received(b"%s %s HTTP/1.1\r\n%s\r\n" % (method, self.url, kept) + rest)
+
+    def on_headers_complete(self) -> None:
+        self._head_bytes = 0
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
+        if not self.parser.should_upgrade():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._head_bytes = 0
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def shutdown(self) -> None:
         if self.cycle is not None and not self.cycle.response_started:

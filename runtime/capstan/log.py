@@ -35,6 +35,7 @@ class CallLine:
     outcome: str = ""
 
     def __str__(self) -> str:
+        """`rest get-order 200 in 3.1 ms`, and for a failure its code and what is known of the outcome."""
         code = f" [{self.code}, {self.outcome}]" if self.code else ""
         return f"{self.door} {self.unit} {self.status} in {self.milliseconds:.1f} ms{code}"
 

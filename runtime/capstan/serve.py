@@ -12,6 +12,7 @@ import gc
 import logging
 import signal
 import socket
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from capstan.errors import CapabilityError, LoadError, Problem
+from capstan.errors import CapabilityError, LoadError, Problem, in_file_order
 from capstan.expose.door import Access
 from capstan.expose.generation import Generation
 from capstan.expose.mcp import McpApp, Tools
@@ -28,12 +29,11 @@ from capstan.listener import LINGER_SECONDS, Listener, Protocol
 from capstan.load.files import find_files
 from capstan.plan.build import plan_file
 from capstan.plan.site import PortPlan, Site, join_plans
-from capstan.settings import Settings
+from capstan.settings import Settings, is_loopback
 from capstan.workers import ServeError, run_workers
 
 logger = logging.getLogger(__name__)
 
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _WATCH_SECONDS: Final = 0.5
 _KEEP_ALIVE_SECONDS: Final = 75  # longer than the proxies in front keep theirs
 _BACKLOG: Final = 2048
@@ -85,8 +85,8 @@ def load_site(options: Options) -> tuple[Site, tuple[Problem, ...]]:
     if unknown:
         names = ", ".join(sorted(unknown))
         raise ServeError(f"--base-uri names a namespace that no file consumes: {names}")
-    site, told = join_plans(plans)
-    return site, (*warnings, *told)
+    site, told = join_plans(plans, options.host)
+    return site, tuple(in_file_order([*warnings, *told], files))
 
 
 # --- the server
@@ -103,7 +103,7 @@ class _PortApp:
             return
         generation = self._server.generation
         # An open MCP stream is no call: it would never end by itself.
-        if scope["method"] == "GET" and scope["path"].endswith("/mcp"):
+        if scope["method"] == "GET" and self._server.is_mcp(self._number, scope["path"]):
             await generation.doors[self._number](scope, receive, send)
             return
         generation.enter()
@@ -151,10 +151,13 @@ class _Server:
         return generation
 
     def _access(self, port: PortPlan) -> Access:
-        loopback = all(host in _LOOPBACK for host in hosts_of(port, self._options))
+        loopback = is_loopback(host_of(port, self._options))
         return Access(loopback, self._options.hosts, self._options.origins)
 
-    async def listen(self, sockets: Mapping[int, list[socket.socket]]) -> None:
+    def is_mcp(self, number: int, path: str) -> bool:
+        return (number, path) in self._endpoints
+
+    async def listen(self, sockets: Mapping[int, socket.socket]) -> None:
         """Accept connections on every port."""
         for number, bound in sockets.items():
             config = uvicorn.Config(
@@ -164,7 +167,7 @@ class _Server:
                 timeout_graceful_shutdown=max(1, round(self._settings.stop_timeout_seconds)),
             )  # fmt: skip
             listener = Listener(config)
-            task = asyncio.create_task(listener.serve(bound), name=f"port {number}")
+            task = asyncio.create_task(listener.serve([bound]), name=f"port {number}")
             self._listeners[number] = (listener, task)
         for listener, task in self._listeners.values():
             await asyncio.wait([asyncio.ensure_future(listener.listening.wait()), task],
@@ -183,6 +186,11 @@ class _Server:
         task = asyncio.ensure_future(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+    def has_moved(self, port: PortPlan) -> bool:
+        """Whether a port that is open would have to be opened elsewhere."""
+        held = {p.port: host_of(p, self._options) for p in self.generation.site.ports if p.port in self._listeners}
+        return port.port in held and held[port.port] != host_of(port, self._options)
 
     @property
     def ports(self) -> set[int]:
@@ -210,20 +218,18 @@ class _Server:
         await self.generation.engine.close()
 
 
-def hosts_of(port: PortPlan, options: Options) -> tuple[str, ...]:
+def host_of(port: PortPlan, options: Options) -> str:
     """Where to listen: as the operator says, else as the files say, else on this machine only."""
-    if options.host is not None:
-        return (options.host,)
-    return port.addresses or ("127.0.0.1",)
+    return options.host or port.address or "127.0.0.1"
 
 
-def bind(site: Site, options: Options, already: Collection[int] = ()) -> dict[int, list[socket.socket]]:
-    """A listening socket for every address of every port.
+def bind(site: Site, options: Options, already: Collection[int] = ()) -> dict[int, socket.socket]:
+    """A listening socket for every port.
 
     Raises:
         ServeError: a port cannot be had.
     """
-    sockets: dict[int, list[socket.socket]] = {}
+    sockets: dict[int, socket.socket] = {}
     try:
         for port in site.ports:
             if port.port in already:
@@ -231,9 +237,7 @@ def bind(site: Site, options: Options, already: Collection[int] = ()) -> dict[in
             number = port.port + options.port_offset
             if not 0 < number < 65536:
                 raise ServeError(f"port {port.port} with the offset {options.port_offset} is no port")
-            for host in hosts_of(port, options):
-                shared = options.workers > 1
-                sockets.setdefault(port.port, []).append(_bind(host, number, shared=shared))
+            sockets[port.port] = _bind(host_of(port, options), number, shared=options.workers > 1)
     except ServeError:
         _close(sockets)
         raise
@@ -246,15 +250,15 @@ def _bind(host: str, number: int, *, shared: bool) -> socket.socket:
         return socket.create_server((host, number), family=family, backlog=_BACKLOG, reuse_port=shared)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        reason = "is taken by another program" if taken else f"cannot be had: {error.strerror}"
-        raise ServeError(f"port {number} on {host} {reason}; try --port-offset 100") from error
+        reason = "is taken by another program; try --port-offset 100" if taken else f"cannot be had: {error.strerror}"
+        raise ServeError(f"port {number} on {host} {reason}") from error
 
 
 def urls(site: Site, options: Options) -> list[str]:
     """Where a person finds each door."""
     found = []
     for port in site.ports:
-        host = hosts_of(port, options)[0]
+        host = host_of(port, options)
         shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)
         base = f"http://{shown}:{port.port + options.port_offset}"
         if port.has_rest:
@@ -271,7 +275,7 @@ async def run(
     options: Options,
     settings: Settings,
     known: Stamps,
-    sockets: Mapping[int, list[socket.socket]],
+    sockets: Mapping[int, socket.socket],
     ready: Callable[[], None],
     parent: int | None = None,
 ) -> None:
@@ -333,11 +337,18 @@ async def _watch(server: _Server, options: Options, stop: asyncio.Event, known: 
         try:
             site, _ = await loop.run_in_executor(None, load_site, options)
             wanted = {port.port for port in site.ports}
+            moved = [port.port for port in site.ports if server.has_moved(port)]
+            if moved:
+                raise ServeError(f"port {moved[0]} cannot change its address without a new start")
             sockets = bind(site, options, server.ports)
         except (CapabilityError, OSError) as error:
             logger.error(  # noqa: TRY400 - the problems say it all
                 "the change is not taken over, the last good state goes on:\n%s", error
             )
+            continue
+        except Exception as fault:  # noqa: BLE001 - one file must not end the watching of all
+            # Its kind only, for its text may quote a value.
+            logger.error("Capstan failed over the change; the last good state goes on: %s", type(fault).__name__)  # noqa: TRY400
             continue
         server.replace(site)
         await server.listen(sockets)
@@ -364,18 +375,48 @@ def serve(site: Site, options: Options, settings: Settings, ready: Callable[[], 
         _run_loop(site, options, settings, known, sockets, ready)
     else:
         _close(sockets)
-        shares = [bind(site, options) for _ in range(options.workers)]
-
-        def run_share(number: int, tell: Callable[[], None], parent: int) -> None:
-            _run_loop(site, options, settings, known, shares[number], tell, parent)
-
-        run_workers([[item for bound in share.values() for item in bound] for share in shares], run_share, ready)
+        _Share(site, options, settings, known).run(ready)
 
 
-def _close(sockets: Mapping[int, list[socket.socket]]) -> None:
-    for bound in sockets.values():
-        for item in bound:
-            item.close()
+class _Share:
+    """What workers are started from: the site, and a set of sockets for each. Keeps up with changes of the files."""
+
+    def __init__(self, site: Site, options: Options, settings: Settings, known: Stamps) -> None:
+        self._site, self._options, self._settings, self._known = site, options, settings, known
+        self._bound = [bind(site, options) for _ in range(options.workers)]
+        self._shares = [list(bound.values()) for bound in self._bound]
+        self._looked = time.monotonic()
+
+    def run(self, ready: Callable[[], None]) -> None:
+        run_workers(self._shares, self._run_one, ready, self._keep_up)
+
+    def _run_one(self, number: int, tell: Callable[[], None], parent: int) -> None:
+        # Ports that came later are bound here: a socket of the parent's, which nobody reads, would swallow connections.
+        sockets = {**self._bound[number], **bind(self._site, self._options, self._bound[number])}
+        _run_loop(self._site, self._options, self._settings, self._known, sockets, tell, parent)
+
+    def _keep_up(self) -> None:
+        """Take over what the workers have taken over; what is wrong they have told already."""
+        if not self._options.watch or time.monotonic() - self._looked < _WATCH_SECONDS:
+            return
+        self._looked = time.monotonic()
+        found = _stamps(self._options, self._site)
+        if found == self._known:
+            return
+        self._known = found
+        try:
+            self._site, _ = load_site(self._options)
+        except (CapabilityError, OSError):
+            return
+        wanted = {port.port for port in self._site.ports}
+        for bound in self._bound:
+            for port in bound.keys() - wanted:
+                bound.pop(port).close()
+
+
+def _close(sockets: Mapping[int, socket.socket]) -> None:
+    for item in sockets.values():
+        item.close()
 
 
 def _run_loop(
@@ -383,7 +424,7 @@ def _run_loop(
     options: Options,
     settings: Settings,
     known: Stamps,
-    sockets: Mapping[int, list[socket.socket]],
+    sockets: Mapping[int, socket.socket],
     ready: Callable[[], None],
     parent: int | None = None,
 ) -> None:

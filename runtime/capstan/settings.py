@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
 from typing import Any
 from urllib.request import getproxies_environment
 
@@ -30,6 +31,14 @@ class Settings:
     max_streamed_bytes: int = 64 * 1024**2
     tools_per_page: int = 250
     proxies: Mapping[str, str] = field(default_factory=dict)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this machine and nothing beyond it."""
+    try:
+        return host.lower() == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:

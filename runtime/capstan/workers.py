@@ -32,17 +32,20 @@ class ServeError(CapabilityError):
 Run = Callable[[int, Callable[[], None], int], None]
 
 
-def run_workers(shares: Sequence[Sequence[socket.socket]], run: Run, ready: Callable[[], None]) -> None:
+def run_workers(
+    shares: Sequence[Sequence[socket.socket]], run: Run, ready: Callable[[], None], keep_up: Callable[[], None]
+) -> None:
     """Fork a worker for each share of the sockets, and look after them until a signal ends all.
 
     `run` gets the number of its share, what to call when it is ready, and a pipe that ends when this process does.
+    `keep_up` is called now and then, so that a worker which takes a dead one's place starts from where the others are.
     """
-    _Workers(shares, run).look_after(ready)
+    _Workers(shares, run, keep_up).look_after(ready)
 
 
 class _Workers:
-    def __init__(self, shares: Sequence[Sequence[socket.socket]], run: Run) -> None:
-        self._shares, self._run = shares, run
+    def __init__(self, shares: Sequence[Sequence[socket.socket]], run: Run, keep_up: Callable[[], None]) -> None:
+        self._shares, self._run, self._keep_up = shares, run, keep_up
         self._children: dict[int, tuple[int, float]] = {}  # the share of each, and when it began
         self._stopping = False
         # A worker reads the end of this pipe when this process is gone, however it went.
@@ -55,7 +58,11 @@ class _Workers:
         if self._start_all() and not self._stopping:
             ready()
         while self._children:
-            pid, status = os.wait()
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                time.sleep(_LOOK_SECONDS)
+                self._keep_up()
+                continue
             share, began = self._children.pop(pid)
             if self._stopping:
                 continue

@@ -32,9 +32,9 @@ OK = b'{"ok": true}'
 ENVIRON = {"ID": "client&id", "SECRET": "s3cret/ value", "TOKEN_URI": ""}
 
 
-def oauth(**more: Any) -> str:
+def oauth(method: str = "POST", **more: Any) -> str:
     return capability_text(
-        "POST", "/things",
+        method, "/things",
         authentication={"type": "oauth2", "tokenUri": "{{env.TOKEN_URI}}", "clientId": "{{env.ID}}",
                         "clientSecret": "{{env.SECRET}}", **more},
         variables=["ID", "SECRET", "TOKEN_URI"],
@@ -130,8 +130,20 @@ async def test_a_token_is_renewed_before_it_expires(
         assert len(both.login.requests) == fetched
 
 
-async def test_a_token_the_api_refuses_is_renewed_once(tmp_path: Path) -> None:
+async def test_a_write_whose_token_the_api_refuses_is_not_sent_again_but_the_next_has_a_new_one(tmp_path: Path) -> None:
     async with Both(tmp_path, oauth()) as both:
+        both.api.then(reply(401, "expired"))
+        with pytest.raises(UpstreamRefused) as caught:
+            await both.call()
+        assert (caught.value.code, caught.value.outcome) == ("upstream-credentials", "refused")
+        assert len(both.api.requests) == 1
+        both.login.always = token("tok-2-abcdef")
+        assert await both.call() == OK
+        assert both.api.last.header("Authorization") == "Bearer tok-2-abcdef"
+
+
+async def test_a_token_the_api_refuses_is_renewed_once_for_a_read(tmp_path: Path) -> None:
+    async with Both(tmp_path, oauth("GET")) as both:
         await both.call()
         both.login.always = token("tok-2-abcdef")
         both.api.then(reply(401, "expired"))
@@ -147,7 +159,7 @@ async def test_a_token_the_api_refuses_is_renewed_once(tmp_path: Path) -> None:
 
 
 async def test_a_refused_token_that_cannot_be_renewed_leaves_the_call_refused(tmp_path: Path) -> None:
-    async with Both(tmp_path, oauth()) as both:
+    async with Both(tmp_path, oauth("GET")) as both:
         both.api.then(reply(401, "expired"))
         both.login.then(token(), reply(503, "down"))
         with pytest.raises(UpstreamError) as caught:

@@ -127,3 +127,15 @@ async def test_closing_the_engine_closes_its_connections(tmp_path: Path) -> None
 async def test_a_call_that_was_not_sent_may_always_be_repeated() -> None:
     for kind in CallError.__subclasses__():
         assert (kind("c", "m").outcome, kind("c", "m").retry_safe) == ("not-sent", True)
+
+
+@pytest.mark.parametrize("media_type", ["application/pdf", "text/html; charset=utf-8", "text/csv"])
+async def test_what_says_that_it_is_no_json_is_passed_on_even_where_outputs_are_mapped(
+    tmp_path: Path, media_type: str
+) -> None:
+    async with wired(tmp_path, MAPPED) as (upstream, unit):
+        upstream.then(reply(200, b"%PDF-1.7 \xff\x00", content_type=media_type))
+        answer = await unit.call({"id": "1"} if any(i.required for i in unit.unit.inputs) else {})
+        assert answer.response is not None
+        assert answer.response.media_type == media_type
+        assert await body_of(answer) == b"%PDF-1.7 \xff\x00"

@@ -239,7 +239,7 @@ async def test_https_goes_through_a_tunnel_that_the_proxy_cannot_look_into(
 ) -> None:
     from capstan.call import upstream as module
 
-    monkeypatch.setattr(module, "_LOOPBACK", frozenset())
+    monkeypatch.setattr(module, "is_loopback", lambda _: False)
     async with RecordingUpstream(tls=authority.server) as upstream:
         tls = {"caBundle": "ca.pem"}
         assert await through(tmp_path, upstream.url, {"https": proxy.url}, tls=tls) == OK

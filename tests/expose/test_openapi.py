@@ -27,7 +27,9 @@ def document(*plans: CapabilityPlan) -> dict[str, Any]:
     """The document of all routes, checked to be OpenAPI 3.1 and plain JSON."""
     site, _ = join_plans(plans)
     port = next(port for port in site.ports if port.has_rest)
-    found: dict[str, Any] = json.loads(json.dumps(openapi_document(port.title, port.description, port.operations)))
+    found: dict[str, Any] = json.loads(
+        json.dumps(openapi_document(port.title, port.version, port.description, port.operations))
+    )
     OpenAPIV31SpecValidator(found).validate()
     identifiers = Counter(o["operationId"] for item in found["paths"].values() for o in item.values())
     assert max(identifiers.values()) == 1

@@ -55,7 +55,7 @@ capability:
         - {name: payment_id, in: path, type: string, required: true, description: Id of the payment.}
         - {name: amount, in: body, type: integer, required: true, minimum: 1, maximum: 5000}
         - {name: reason, in: body, type: string}
-        body: {type: json, data: '{"amount": {{amount}}}'}
+        body: {type: json, data: '{"amount": {{amount}}, "reason": "{{reason}}"}'}
   exposes:
   - type: rest
     namespace: till-rest

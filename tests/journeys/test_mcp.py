@@ -536,3 +536,62 @@ async def test_no_call_fails_inside(server: Capstan) -> None:
     """Runs last: whatever came in above, nothing failed inside Capstan."""
     assert "failed inside Capstan" not in server.talk
     assert "Traceback" not in server.talk
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"a": "\\ud83d"}', id="half of an emoji"),
+        pytest.param(b'{"a": 1e400}', id="a number beyond all bounds"),
+    ],
+)
+async def test_odd_json_of_the_upstream_does_not_lose_the_outcome_of_a_call(
+    server: Capstan, upstream: RecordingUpstream, body: bytes
+) -> None:
+    async with Client(server.mcp, mode="legacy") as session:
+        upstream.then(reply(body=body, content_type="application/json"))
+        result = await session.call_tool("read-order", {"order_id": "1"})
+        assert not result.is_error
+        upstream.then(reply(422, body=body, content_type="application/json"))
+        result = await session.call_tool("read-order", {"order_id": "1"})
+        assert result.is_error
+
+
+async def test_an_answer_nested_too_deeply_for_the_protocol_is_an_error_that_knows_it_is_done(
+    server: Capstan, upstream: RecordingUpstream
+) -> None:
+    async with Client(server.mcp) as session:
+        upstream.then(reply(body=b'{"a":' + b"[" * 400 + b"]" * 400 + b"}", content_type="application/json"))
+        result = await session.call_tool("read-order", {"order_id": "1"})
+        assert result.is_error
+        assert json.loads(result.content[0].text)["outcome"] == "done"  # type: ignore[union-attr]
+
+
+async def test_a_request_id_that_is_still_being_answered_is_refused(
+    server: Capstan, upstream: RecordingUpstream
+) -> None:
+    headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
+    info = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    async with client(server.mcp) as http:
+        first = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": info}
+        opened = await http.post(server.mcp, json=first, headers=headers)
+        headers["Mcp-Session-Id"] = opened.headers["mcp-session-id"]
+        await http.post(server.mcp, json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=headers)
+
+        def call(order: str) -> dict[str, object]:
+            params = {"name": "read-order", "arguments": {"order_id": order}}
+            return {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}
+
+        gate = asyncio.Event()
+
+        async def held(_: object) -> object:
+            await gate.wait()
+            return reply(data={"order": "A"})
+
+        upstream.then(held)
+        one = asyncio.create_task(http.post(server.mcp, json=call("A"), headers=headers))
+        await upstream.wait_for(lambda running: bool(running.requests) and running.last.target.endswith("/A"))
+        two = await http.post(server.mcp, json=call("B"), headers=headers)
+        assert two.status_code == 400
+        gate.set()
+        assert (await one).json()["result"]["structuredContent"] == {"order": "A"}

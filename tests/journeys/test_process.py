@@ -322,10 +322,27 @@ async def test_a_worker_that_takes_a_dead_ones_place_knows_what_has_changed(tmp_
         await server.said("reloaded", times=2)
         for victim in children(server):
             os.kill(victim, signal.SIGKILL)
-        await server.said("reloaded", times=4)
+        await server.said("another takes its place", times=2)
         for _ in range(10):
             async with client(server.rest) as http:
                 assert (await http.get("/v1/hello/Ada")).json() == {"message": "Good day, Ada!"}
+
+
+async def test_a_worker_that_takes_a_dead_ones_place_starts_from_the_last_good_state(tmp_path: Path) -> None:
+    file = tmp_path / "hello.yaml"
+    file.write_text(HELLO.read_text())
+    async with serving(file, "--workers", "2", "--watch") as server:
+        await asyncio.sleep(2.1)  # a worker that dies younger ends the server
+        change(file, "Hello, {{name}}!", "Good day, {{name}}!")
+        await server.said("reloaded", times=2)
+        await asyncio.sleep(1.2)  # the parent looks twice a second, and must see this state before the next
+        change(file, "capability:", "capabilty:")
+        await server.said("is not taken over", times=2)
+        for victim in children(server):
+            os.kill(victim, signal.SIGKILL)
+        await server.said("another takes its place", times=2)
+        async with client(server.rest) as http:
+            assert (await http.get("/v1/hello/Ada")).json() == {"message": "Good day, Ada!"}
 
 
 async def owners_of(server: Capstan, upstream: RecordingUpstream) -> set[int]:

@@ -15,7 +15,7 @@ import pytest_asyncio
 from openapi_spec_validator import validate as validate_openapi
 
 from journeys.running import Capstan, client, exchange, serving
-from support import CLOSE, HANG, RecordingUpstream, chunked, refusing, reply
+from support import CLOSE, HANG, Raw, RecordingUpstream, chunked, refusing, reply
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -552,12 +552,47 @@ async def test_an_error_is_not_shaped_by_the_output_of_the_file(
     assert (await http.get("/v1/shaped")).json() == {"id": "this"}
 
 
-async def test_something_else_than_json_where_a_shape_needs_it_is_502(
+async def test_a_document_where_a_shape_was_declared_is_passed_on_as_it_is(
     http: httpx2.AsyncClient, upstream: RecordingUpstream
 ) -> None:
     upstream.then(reply(body=b"%PDF", content_type="application/pdf"))
+    answer = await http.get("/v1/shaped")
+    assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, "application/pdf", b"%PDF")
+
+
+async def test_what_says_that_it_is_json_and_is_not_where_a_shape_needs_it_is_502(
+    http: httpx2.AsyncClient, upstream: RecordingUpstream
+) -> None:
+    upstream.then(reply(body=b"%PDF", content_type="application/json"))
     told = problem(await http.get("/v1/shaped"), 502, "unexpected-answer")
     assert told["outcome"] == "done"
+
+
+async def test_a_request_that_offers_another_protocol_keeps_its_body(
+    server: Capstan, upstream: RecordingUpstream
+) -> None:
+    body = b'{"amount": 7}'
+    head = (
+        b"POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nConnection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        b"HTTP2-Settings: AAMAAABk\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    )
+    upstream.then(reply(200, "{}"))
+    answer = await exchange(server.rest, head + body)
+    assert answer.startswith(b"HTTP/1.1 200 "), answer[:200]
+    assert json.loads(upstream.last.body) == {"amount": 7}
+
+
+async def test_a_head_without_an_end_is_refused(server: Capstan) -> None:
+    answer = await exchange(server.rest, b"GET /v1/orders HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100_000)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_control_character_in_a_header_of_the_upstream_does_not_cost_the_answer(
+    http: httpx2.AsyncClient, upstream: RecordingUpstream
+) -> None:
+    upstream.then(Raw([b"HTTP/1.1 201 Created\r\nCapture-Id: a\x01b\r\nContent-Length: 2\r\n\r\n{}"]))
+    answer = await http.post("/v1/orders", json={})
+    assert (answer.status_code, answer.headers["capture-id"]) == (201, "a?b")
 
 
 async def test_an_upstream_that_is_not_there_is_502_and_nothing_was_sent(file: Path) -> None:

@@ -27,6 +27,7 @@ from capstan.load.model import (
     JsonBody,
     McpAdapter,
     MultipartBody,
+    NoAuth,
     RestAdapter,
     TextBody,
 )
@@ -256,6 +257,8 @@ def test_binds_stand_at_the_root_or_under_the_capability(folder: Path) -> None:
         pytest.param("externalRefs: [{name: a, type: environment, resolution: file, uri: 'file:///a.json',"
                      " keys: {A: b}}]",
                      "file:///a.json", id="external reference"),
+        pytest.param("externalRefs: [{name: a, uri: 'file:///a.json', keys: {A: b}}]", "file:///a.json",
+                     id="external reference that only says where"),
     ],
 )  # fmt: skip
 def test_values_of_a_bind_may_come_from_a_file(text: str, location: str, folder: Path) -> None:
@@ -284,7 +287,7 @@ capability:
     (api,) = found.consumes
     one, two, three = api.parameters
     assert (found.title, found.version, found.description, api.namespace) == ("1.10", "0x1F", "true", "42")
-    assert (one.name, str(one.value)) == ("1.0", "2.50")
+    assert (one.name, str(one.value), one.value) == ("1.0", "2.50", 2.5)
     assert (two.name, two.default, two.schema["enum"]) == ("no", "1.10", ["1.10", "007", "no"])
     assert (three.name, three.default) == ("on", 7)
 
@@ -350,7 +353,7 @@ def test_a_multipart_body_is_parts(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("auth", "kind"),
     [
-        pytest.param("{type: none}", type(None), id="none"),
+        pytest.param("{type: none}", NoAuth, id="none"),
         pytest.param("{type: basic, username: a}", BasicAuth, id="basic without a password"),
         pytest.param("{type: digest, username: a, password: b}", DigestAuth, id="digest"),
         pytest.param("{type: bearer, token: a}", BearerAuth, id="bearer"),
@@ -491,6 +494,12 @@ ROOT = "naftiko: 1.0.0-alpha2\n"
           for name in FORMATS),
         pytest.param(consumes(operation="inputParameters: [{name: a, in: query, style: pipeDelimited}]"),
                      "'pipeDelimited'", "pipeDelimited", id="a style"),
+        pytest.param(consumes(operation="inputParameters: [{name: a, in: query, style: simple}]"), "'simple'", "simple",
+                     id="lists in one value of a query"),
+        pytest.param(consumes(operation="body: {type: multipart, contentType: a/b, data: {c: {value: d}}}"),
+                     "'contentType'", "contentType", id="the media type of a multipart form"),
+        pytest.param(ROOT + "externalRefs: [{name: a, resolution: vault, uri: 'b', keys: {C: d}}]\ncapability: {}",
+                     "'vault'", "vault", id="external references to a vault"),
         pytest.param(consumes(operation="inputParameters: [{name: a, in: query, explode: false}]"), "'explode: false'",
                      "explode", id="lists in one value"),
     ],
@@ -502,6 +511,19 @@ def test_what_is_not_run_yet_is_refused_by_name_where_it_stands(
     assert found.code == "not-supported-yet"
     assert named in found.message
     assert found.at.source[found.at.column - 1 :].startswith(source)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(rest(unit="inputParameters: [{name: a, in: environment}]"), id="operation"),
+        pytest.param(rest(resource="inputParameters: [{name: a, in: environment}]"), id="resource"),
+        pytest.param(mcp(unit="inputParameters: [{name: a, in: environment}]"), id="tool"),
+    ],
+)
+def test_no_caller_is_asked_for_a_variable_of_the_environment(text: str, folder: Path) -> None:
+    (found,) = refused(text, folder)
+    assert (found.code, found.at.source[found.at.column - 1 :][:11]) == ("unknown-value", "environment")
 
 
 @pytest.mark.parametrize("form", ["json", "text", "binary", "raw"])

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from capstan.errors import Problem
+from capstan import load
+from capstan.errors import LoadError, Problem
 from capstan.load.document import Document
 from capstan.load.schema import Checker, capability_checker, schema_problems, suggest
 from capstan.resources import bundled
@@ -290,3 +291,27 @@ def test_the_validators_agree_about_every_golden_file(path: Path) -> None:
 def test_a_checker_of_a_wrong_schema_is_refused() -> None:
     with pytest.raises(ValueError, match="regex"):
         Checker({"type": "string", "pattern": "["})
+
+
+def test_an_explanation_takes_no_longer_for_a_pattern_that_backtracks() -> None:
+    checker = Checker({"type": "string", "pattern": "^([a-z]+)*$"})
+    (found,) = checker.violations("a" * 60 + "1")
+    assert found.code == "wrong-form"
+
+
+def test_a_fault_that_an_alias_lends_to_two_places_is_told_at_both(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("naftiko: 1.0.0-alpha2\ninfo: {tags: [a]}\nbinds: [&b {namespace: e, kees: {A: A}}, *b]\n")
+    with pytest.raises(LoadError) as caught:
+        load(file)
+    assert [problem.code for problem in caught.value.problems].count("unknown-keyword") == 2
+
+
+def test_nesting_through_aliases_is_bounded_too(tmp_path: Path) -> None:
+    lines = ["a0: &a0 " + "[" * 50 + "1" + "]" * 50]
+    lines += [f"a{n}: &a{n} " + "[" * 50 + f"*a{n - 1}" + "]" * 50 for n in range(1, 9)]
+    file = tmp_path / "a.yaml"
+    file.write_text("\n".join(lines))
+    with pytest.raises(LoadError) as caught:
+        load(file)
+    assert [problem.code for problem in caught.value.problems] == ["too-deep"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import pytest
 
@@ -166,3 +167,14 @@ def test_a_credential_that_names_nothing_known_is_refused() -> None:
 def test_a_credential_that_no_bind_declares_is_read_from_the_environment_with_a_warning() -> None:
     data = capability(consumes="authentication: {type: bearer, token: '{{OTHER}}'}", binds=BINDS)
     assert warnings_of(data, {"OTHER": "x"}) == ["undeclared-variable"]
+
+
+def test_a_credential_that_stands_in_the_file_is_not_explained() -> None:
+    plan, _ = plan_of(capability(consumes="authentication: {type: bearer, token: literal-token}"))
+    assert "literal-token" not in json.dumps(explain(plan))
+
+
+def test_an_operation_can_go_without_the_credentials_of_its_api() -> None:
+    operation = "authentication: {type: none}"
+    unit = tool_of(operation, consumes="authentication: {type: bearer, token: literal-token}")
+    assert header(sent(unit), "Authorization") is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from capstan.errors import BindError
-from plan.helpers import capability, plan_of, problems_of, refusals_of, sent, tool_of
+from plan.helpers import capability, plan_of, problems_of, refusals_of, rest_of, sent, tool_of
 
 BINDS = "[{namespace: env, keys: {BASE: BASE, REGION: REGION}}]"
 
@@ -102,6 +102,43 @@ def test_a_host_that_is_not_chosen_is_the_callers_mistake() -> None:
 )
 def test_a_host_that_a_caller_could_make_up_is_refused(tool: str) -> None:
     assert refusals_of(capability(tool=tool, consumes="baseUri: 'https://{{region}}.h'")) == ["open-host"]
+
+
+HOSTS = "inputParameters: [{name: host, in: path, enum: [a.example, b.example]}]"
+PORTED = "baseUri: 'http://{host}:18999'"
+
+
+@pytest.mark.parametrize(
+    "tool", ["{}", "with: {host: tools.host}", "inputParameters: [{name: host, enum: [a.example, b.example]}]"]
+)
+@pytest.mark.parametrize("where", ["path", "query"])
+def test_a_parameter_of_the_base_uri_is_asked_for_and_stands_there_alone(where: str, tool: str) -> None:
+    unit = tool_of(HOSTS.replace("path", where), tool, consumes=PORTED)
+    assert unit.input_schema["required"] == ["host"]
+    assert unit.input_schema["properties"]["host"]["enum"] == ["a.example", "b.example"]
+    assert sent(unit, {"host": "b.example"}).url == "http://b.example:18999/things"
+    for arguments in ({}, {"host": "evil.example"}):
+        with pytest.raises(BindError):
+            sent(unit, arguments)
+
+
+@pytest.mark.parametrize("rest", ["{}", "with: {host: rest.host}"])
+def test_a_variable_of_the_route_may_choose_among_the_hosts_of_the_parameter_it_fills(rest: str) -> None:
+    unit = rest_of(HOSTS, rest, consumes=PORTED, path="/v1/{host}/things")
+    assert unit.input_schema["properties"]["host"]["enum"] == ["a.example", "b.example"]
+    assert sent(unit, {"host": "a.example"}).url == "http://a.example:18999/things"
+
+
+def test_a_parameter_of_a_host_that_is_bound_is_asked_of_nobody() -> None:
+    operation = "inputParameters: [{name: REGION, in: path}]"
+    unit = tool_of(operation, consumes="baseUri: 'https://{{REGION}}.h'", binds=BINDS, environ={"REGION": "eu"})
+    assert unit.inputs == ()
+    assert sent(unit).url == "https://eu.h/things"
+
+
+@pytest.mark.parametrize("base", ["http://:18999", "http://{{BASE}}:18999"])
+def test_a_port_is_no_host(base: str) -> None:
+    assert refusals_of(capability(consumes=f"baseUri: '{base}'", binds=BINDS), {"BASE": ""}) == ["bad-base-uri"]
 
 
 def test_a_missing_variable_of_a_base_uri_is_told_once() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from capstan.errors import BindError
 from plan.helpers import capability, header, plan_of, refusals_of, rest_of, sent, target, tool_of, warnings_of
@@ -26,13 +27,28 @@ def one(where: str, more: str = "") -> str:
         pytest.param("a;b=c&d", "/things/a%3Bb%3Dc%26d", id="reserved"),
         pytest.param(12, "/things/12", id="number"),
         pytest.param(True, "/things/true", id="boolean"),
-        pytest.param(["a", "b,c"], "/things/a%2Cb%2Cc", id="array"),
+        pytest.param(["a", "b"], "/things/a%2Cb", id="array"),
     ],
 )
 def test_a_path_value_is_encoded_for_its_segment(value: Any, expected: str) -> None:
     unit = tool_of("inputParameters: [{name: id, in: path, required: true}]", resource="path: '/things/{id}'")
     assert unit.call is not None
     assert target(unit.call.request.bind({"id": value})) == expected
+
+
+@pytest.mark.parametrize("items", [["a", "b,c"], ["b,c"]])
+@pytest.mark.parametrize("where", ["path", "header"])
+def test_an_item_with_a_comma_is_refused_where_commas_part_items(where: str, items: list[str]) -> None:
+    resource = "path: '/things/{id}'" if where == "path" else "{}"
+    unit = tool_of(f"inputParameters: [{{name: id, in: {where}, type: array}}]", resource=resource)
+    with pytest.raises(BindError) as caught:
+        sent(unit, {"id": items})
+    assert caught.value.argument == "id"
+
+
+def test_an_array_of_cookies_keeps_its_items_apart() -> None:
+    unit = tool_of("inputParameters: [{name: a, in: cookie, type: array}]")
+    assert header(sent(unit, {"a": ["1,2", "3;4\n"]}), "Cookie") == "a=1%2C2; a=3%3B4%0A"
 
 
 @pytest.mark.parametrize("value", ["", ".", ".."])
@@ -213,12 +229,14 @@ def test_a_path_value_that_is_absent_is_the_callers_mistake() -> None:
     [
         pytest.param("'EUR'", "EUR", id="text"),
         pytest.param("10", "10", id="number"),
-        pytest.param("1.10", "1.1", id="decimal"),
+        pytest.param("1.10", "1.10", id="decimal"),
+        pytest.param("0042", "0042", id="leading zeros"),
         pytest.param("true", "true", id="boolean"),
     ],
 )
 def test_a_fixed_value_is_sent_and_nobody_is_asked_for_it(value: str, expected: str) -> None:
-    unit = tool_of(f"inputParameters: [{{name: a, in: query, value: {value}}}]")
+    file = yaml.safe_dump(capability("inputParameters: [{name: a, in: query, value: LITERAL}]"))
+    unit = plan_of(file.replace("LITERAL", value), {})[0].units[0]
     assert unit.inputs == ()
     assert target(sent(unit)) == f"/things?a={expected}"
 
@@ -271,6 +289,58 @@ def test_a_parameter_in_the_environment_is_read_at_start() -> None:
     request = sent(unit)
     assert header(request, "X-Region") == "eu"
     assert "REGION" not in target(request)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spelled", "expected"),
+    [
+        pytest.param("number", "1.50", b'{"v":1.5,"w":1}', id="number"),
+        pytest.param("integer", "0042", b'{"v":42,"w":1}', id="integer"),
+        pytest.param("string", "0042", b'{"v":"0042","w":1}', id="integer for a text"),
+        pytest.param("string", "1.10", b'{"v":"1.10","w":1}', id="decimal for a text"),
+        pytest.param("[string, number]", "1.10", b'{"v":1.1,"w":1}', id="number or text"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("consumed", "tool"),
+    [
+        pytest.param(", value: LITERAL", "{}", id="consumed value"),
+        pytest.param("", "with: {v: LITERAL}", id="with"),
+        pytest.param(
+            "", "{inputParameters: [{name: x, type: KIND, value: LITERAL}], with: {v: x}}", id="exposed value"
+        ),
+    ],
+)
+def test_a_constant_number_is_a_number_in_json_and_its_spelling_in_a_text(
+    consumed: str, tool: str, kind: str, spelled: str, expected: bytes
+) -> None:
+    operation = f"inputParameters: [{{name: v, in: body, type: KIND{consumed}}}, {{name: w, in: body, value: 1}}]"
+    data = capability(f"{{method: POST, {operation.replace('KIND', kind)}}}", tool.replace("KIND", kind))
+    unit = plan_of(yaml.safe_dump(data).replace("LITERAL", spelled), {})[0].units[0]
+    assert sent(unit).body == expected
+
+
+@pytest.mark.parametrize("where", ["path", "query", "header", "cookie"])
+def test_a_constant_number_keeps_its_spelling_outside_json(where: str) -> None:
+    resource = "path: '/things/{a}'" if where == "path" else "{}"
+    data = capability(f"inputParameters: [{{name: a, in: {where}}}]", "with: {a: LITERAL}", resource=resource)
+    request = sent(plan_of(yaml.safe_dump(data).replace("LITERAL", "0042"), {})[0].units[0])
+    assert "0042" in f"{request.url} {request.headers}"
+
+
+# --- a query written in the path
+
+
+@pytest.mark.parametrize("parameter", ["status, in: query", "status, in: query, type: integer"])
+def test_a_pair_of_a_query_in_the_path_is_left_out_when_its_value_is_absent(parameter: str) -> None:
+    unit = tool_of(f"{{path: '/p?status={{status}}&z=1', inputParameters: [{{name: {parameter}, required: false}}]}}")
+    assert target(sent(unit)) == "/things/p?z=1"
+    assert target(sent(unit, {"status": 5 if "integer" in parameter else "5"})) == "/things/p?status=5&z=1"
+
+
+def test_an_input_for_a_query_in_the_path_may_be_absent() -> None:
+    unit = tool_of("path: '/p?a={a}&b={b}'", "{inputParameters: [{name: a, required: false}, {name: b}]}")
+    assert target(sent(unit, {"b": "1"})) == "/things/p?b=1"
 
 
 # --- inherited parameters

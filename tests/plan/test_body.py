@@ -116,7 +116,6 @@ def test_a_number_that_json_cannot_hold_is_the_callers_mistake(value: Any) -> No
     ("kind", "media_type"),
     [
         ("text", "text/plain; charset=utf-8"),
-        ("sparql", "application/sparql-query"),
         ("raw", "application/octet-stream"),
     ],
 )
@@ -155,6 +154,43 @@ def test_xml_text_is_escaped(data: str, expected: str) -> None:
     assert header(request, "Content-Type") == "application/xml"
 
 
+@pytest.mark.parametrize(
+    ("query", "value", "expected"),
+    [
+        pytest.param("{ ?a ?b 'x{{v}}' }", "'} # \n\\", "{ ?a ?b 'x\\'} # \\n\\\\' }", id="single quotes"),
+        pytest.param('{ ?a ?b "{{v}}"@en }', 'a"b', '{ ?a ?b "a\\"b"@en }', id="double quotes"),
+        pytest.param('{ ?a ?b """{{v}}""" }', '"""', '{ ?a ?b """\\"\\"\\"""" }', id="long quotes"),
+        pytest.param("{ <http://x/{{v}}> ?b ?c }", "a/b> <ü", "{ <http://x/a%2Fb%3E%20%3Cü> ?b ?c }", id="in an IRI"),
+        pytest.param("{ <{{v}}> ?b ?c }", "http://x/a>b", "{ <http://x/a%3Eb> ?b ?c }", id="a whole IRI"),
+        pytest.param("{ wd:{{v}} ?b 'it' }", "Q42", "{ wd:Q42 ?b 'it' }", id="name"),
+        pytest.param("{ {{v}} ?b ?c }", "wd:Q42.1", "{ wd:Q42.1 ?b ?c }", id="prefixed name"),
+        pytest.param("LIMIT {{v}}", 10, "LIMIT 10", id="number"),
+        pytest.param("FILTER(?a < 5 && ?b > {{v}})", -1.5, "FILTER(?a < 5 && ?b > -1.5)", id="comparison"),
+        pytest.param("{ # it's\n ?a ?b '{{v}}' }", "'", "{ # it's\n ?a ?b '\\'' }", id="comment before"),
+        pytest.param("{{v}}", "SELECT * {}", "SELECT * {}", id="nothing but the value is a query of the caller's"),
+    ],
+)
+def test_a_value_in_sparql_changes_nothing_around_it(query: str, value: Any, expected: str) -> None:
+    unit = posted(json.dumps({"type": "sparql", "data": query}), "[{name: v, schema: {}}]")
+    request = sent(unit, {"v": value})
+    assert (request.body or b"").decode() == expected
+    assert header(request, "Content-Type") == "application/sparql-query"
+
+
+@pytest.mark.parametrize("value", ["1 } DELETE { ?a", "a b", "'x'", "<x>", "a.", "", "#", "a\n", [1]])
+@pytest.mark.parametrize("query", ["LIMIT {{v}}", "{ ?a ?b 1 } # {{v}}"])
+def test_a_value_outside_quotes_of_sparql_is_one_word(query: str, value: Any) -> None:
+    unit = posted(json.dumps({"type": "sparql", "data": query}), "[{name: v, schema: {}}]")
+    with pytest.raises(BindError) as caught:
+        sent(unit, {"v": value})
+    assert caught.value.argument == "v"
+
+
+def test_an_absent_value_leaves_its_place_in_xml_empty() -> None:
+    unit = posted("{type: xml, data: '<a>{{v}}</a>'}", "[{name: v, required: false}]")
+    assert sent(unit).body == b"<a></a>"
+
+
 def test_text_of_one_absent_value_is_no_body() -> None:
     request = sent(posted("{type: text, data: '{{v}}'}", "[{name: v, required: false}]"))
     assert request.body is None
@@ -183,6 +219,48 @@ def test_a_form_written_as_text_encodes_only_values() -> None:
     request = sent(posted("{type: form, data: 'a={{v}}&b=c%20d'}"), {"v": "x&b=y"})
     assert request.body == b"a=x%26b%3Dy&b=c%20d"
     assert header(request, "Content-Type") == FORM
+
+
+def test_a_form_written_as_text_leaves_out_a_pair_whose_value_is_absent() -> None:
+    unit = posted("{type: form, data: 'a={{a}}&b={{b}}&c=x{{b}}&d=1'}", "[{name: a}, {name: b, required: false}]")
+    assert sent(unit, {"a": "1"}).body == b"a=1&d=1"
+
+
+@pytest.mark.parametrize("data", ["{a: '{{v}}'}", "'a={{v}}'"])
+def test_a_form_is_sent_with_the_media_type_its_file_gives(data: str) -> None:
+    unit = posted(
+        f"{{type: formUrlEncoded, contentType: application/x-www-form-urlencoded; charset=utf-8, data: {data}}}"
+    )
+    assert header(sent(unit, {"v": "1"}), "Content-Type") == "application/x-www-form-urlencoded; charset=utf-8"
+
+
+def test_the_media_type_of_a_multipart_form_is_not_the_files_to_give() -> None:
+    body = "{type: multipartForm, contentType: multipart/mixed, data: {a: {value: '1'}}}"
+    assert refusals_of(capability(f"{{method: POST, body: {body}}}")) == ["not-supported-yet"]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(
+            "{type: json, data: {a: '{{v}}', b: 'x{{v}}', c: ['{{v}}']}}", b'{"a":null,"c":[null]}', id="json"
+        ),
+        pytest.param("{type: form, data: {a: '{{v}}', b: 'x{{v}}', c: 1}}", b"c=1", id="form"),
+        pytest.param("{type: form, data: 'a={{v}}&c=1'}", b"c=1", id="form as text"),
+        pytest.param("{type: text, data: 'x{{v}}'}", b"x", id="text"),
+        pytest.param("{type: text, data: '{{v}}'}", None, id="nothing but the value"),
+        pytest.param("{type: xml, data: '<a>{{v}}</a>'}", b"<a></a>", id="xml"),
+    ],
+)
+def test_null_is_sent_in_json_and_is_absent_elsewhere(body: str, expected: bytes | None) -> None:
+    assert sent(posted(body, "[{name: v, schema: {}}]"), {"v": None}).body == expected
+
+
+def test_a_null_part_of_a_multipart_form_is_left_out() -> None:
+    request = sent(posted("{type: multipart, data: {a: {value: '{{v}}'}, b: {value: '1'}}}", "[{name: v, schema: {}}]"),
+                   {"v": None})  # fmt: skip
+    parts = parts_of(request.body, header(request, "Content-Type"))
+    assert [part.get_param("name", header="content-disposition") for part in parts] == ["b"]
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,57 @@ def test_a_literal_keeps_its_type_in_a_body() -> None:
     assert sent(unit, {"x": "1"}).body == b'{"n":5,"f":true,"x":"1","l":[1]}'
 
 
+@pytest.mark.parametrize("value", ["tools.x", "my-mcp.x", "{x}", "x", "{{x}}", "{{tools.x}}"])
+def test_a_reference_is_one_at_any_depth(value: str) -> None:
+    operation = "{method: POST, inputParameters: [{name: body, in: body}]}"
+    unit = tool_of(
+        operation, f"{{inputParameters: [{{name: x}}], with: {{body: {{a: '{value}', b: [{{c: '{value}'}}]}}}}}}"
+    )
+    assert sent(unit, {"x": "1"}).body == b'{"a":"1","b":[{"c":"1"}]}'
+
+
+def test_members_and_items_of_an_entry_are_of_the_types_their_schema_says() -> None:
+    schema = (
+        "{name: body, in: body, type: object, properties: {a: {type: string}, b: {type: array, items: {type: string}}}}"
+    )
+    data = capability(
+        f"{{method: POST, inputParameters: [{schema}]}}", "with: {body: {a: LITERAL, b: [LITERAL], c: LITERAL}}"
+    )
+    unit = plan_of(yaml.safe_dump(data).replace("LITERAL", "0042"), {})[0].units[0]
+    assert sent(unit).body == b'{"a":"0042","b":["0042"],"c":42}'
+
+
+def test_a_reference_in_a_body_is_derived_from_the_member_it_fills() -> None:
+    schema = "{name: body, in: body, type: object, properties: {n: {type: integer, required: true, minimum: 1}}}"
+    unit = tool_of(f"{{method: POST, inputParameters: [{schema}]}}", "with: {body: {n: tools.n}}")
+    assert inputs(unit) == {"n": ("body", True)}
+    assert unit.inputs[0].schema == {"type": "integer", "minimum": 1}
+    assert sent(unit, {"n": 2}).body == b'{"n":2}'
+
+
+@pytest.mark.parametrize("value", ["my-rest.x", "{{my-rest.x}}", "$this.my-rest.x", "a {{my-rest.x}}"])
+def test_an_input_of_another_adapter_is_no_input_here(value: str) -> None:
+    data = capability(QUERY_A, f"{{inputParameters: [{{name: x, required: false}}], with: {{a: '{value}'}}}}", "{}")
+    assert refusals_of(data) == ["unknown-name"]
+
+
+@pytest.mark.parametrize("value", ["$.x", "$fetch.x", "$fetch.x.y", "{{$.x}}", "{{$fetch.x}}"])
+@pytest.mark.parametrize("entry", ["{a: 'VALUE'}", "{a: ['VALUE']}"])
+def test_an_output_of_a_step_is_refused(entry: str, value: str) -> None:
+    assert refusals_of(capability(QUERY_A, f"with: {entry.replace('VALUE', value)}")) == ["not-supported-yet"]
+
+
+@pytest.mark.parametrize("value", ["$.a.b", "{{$.a.b}}", "$body.a"])
+def test_a_path_as_the_value_of_an_input_is_refused(value: str) -> None:
+    data = capability(QUERY_A, rest=f"{{inputParameters: [{{name: x, value: '{value}'}}], with: {{a: rest.x}}}}")
+    assert refusals_of(data) == ["not-supported-yet"]
+
+
+@pytest.mark.parametrize("value", ["$5.00", "$", "US$"])
+def test_a_dollar_alone_is_text(value: str) -> None:
+    assert "%24" in target(sent(tool_of(QUERY_A, f"with: {{a: '{value}'}}")))
+
+
 @pytest.mark.parametrize(
     ("declared", "used"),
     [("order_id", "order-id"), ("order-id", "order_id"), ("OrderId", "orderid"), ("order_id", "ORDER-ID")],

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import pytest
+import yaml
 
 from capstan.errors import ShapeError
 from capstan.plan.output import Whole, coerce
@@ -71,11 +72,42 @@ def test_the_whole_answer_is_passed_on(outputs: str) -> None:
         pytest.param("[{type: array, mapping: $.gone, items: {type: string}}]", None, id="no array"),
         pytest.param("[{mapping: $.gone}, {mapping: $.empty}, {mapping: $.id}, {mapping: $.total}]", "o-1",
                      id="of several unnamed ones the first that is not null"),
+        pytest.param("[{name: lines, type: array, items: {type: object, properties: {s: {mapping: $.sku}}}}]",
+                     {"lines": [{"s": "a"}, {"s": "b"}]}, id="items of the member of the name"),
+        pytest.param("[{name: lines, type: array, mapping: {items: {type: object, properties: {s: {mapping: $.sku}}}}}]",
+                     {"lines": [{"s": "a"}, {"s": "b"}]}, id="items in the mapping"),
+        pytest.param("[{type: object, properties: {lines: {type: array, items: {type: object}}}}]",
+                     {"lines": ORDER["lines"]}, id="items as they are, of the member of the name"),
+        pytest.param("[{type: object, properties: {x: {mapping: $.id}}, mapping: {properties: {x: {const: 1}, y: {const: 2}}}}]",
+                     {"x": "o-1", "y": 2}, id="properties in both places"),
+        pytest.param("[{name: a, type: string, value: abc, maxLength: 2}]", {"a": "ab"}, id="cut constant"),
+        pytest.param("[{name: id, type: string, maxLength: 2}, {name: empty}]", {"id": "o-", "empty": None}, id="cut member of the name"),
         pytest.param("[{mapping: $.gone}, {mapping: $.empty}]", None, id="none of several unnamed ones"),
     ],
 )  # fmt: skip
 def test_outputs(outputs: str, expected: Any) -> None:
     assert shaped(outputs) == expected
+
+
+def test_an_unnamed_array_is_the_whole_answer() -> None:
+    outputs = "[{type: array, items: {type: object, properties: {s: {mapping: $.sku}}}}]"
+    assert shaped(outputs, ORDER["lines"]) == [{"s": "a"}, {"s": "b"}]
+    with pytest.raises(ShapeError):
+        shaped(outputs, ORDER)
+
+
+@pytest.mark.parametrize(("key", "spelled"), [("value", "1.10"), ("value", "0042"), ("const", "0042")])
+def test_a_constant_text_is_what_is_written(key: str, spelled: str) -> None:
+    data = capability(tool=f"outputParameters: [{{name: a, type: string, {key}: LITERAL}}]")
+    unit = plan_of(yaml.safe_dump(data).replace("LITERAL", spelled), {})[0].units[0]
+    assert unit.shape.take(None, None, {}) == {"a": spelled}
+
+
+@pytest.mark.parametrize("constant", ["value: x", "const: 1", "value: $.b"])
+def test_an_output_is_a_constant_or_taken_from_the_answer(constant: str) -> None:
+    assert refusals_of(capability(tool=f"outputParameters: [{{name: a, mapping: $.a, {constant}}}]")) == [
+        "unknown-keyword"
+    ]
 
 
 def test_a_value_sees_the_inputs() -> None:

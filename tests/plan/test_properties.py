@@ -6,10 +6,11 @@ import email
 import email.policy
 import json
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from capstan.errors import BindError
@@ -181,6 +182,33 @@ def test_a_form_value_is_one_field(text: str) -> None:
         assert request.body is not None
         assert request.body.isascii()
         assert parse_qsl(request.body.decode(), keep_blank_values=True) == [("a", "1"), ("v", text), ("z", "2")]
+
+
+PARAMETERS = st.lists(
+    st.sampled_from(["; charset=utf-8", ";charset=UTF-8", " ; a=b", "; profile=json", "; a=xml", ";"]), max_size=3
+).map("".join)
+CASES = st.sampled_from([str.lower, str.upper, str.title])
+
+
+def bare(media_type: str, body: str) -> UnitPlan:
+    header_parameter = f"{{name: Content-Type, in: header, value: '{media_type}'}}"
+    return unit_with(f"{{method: POST, body: {json.dumps(body)}, inputParameters: [{header_parameter}]}}")
+
+
+@settings(max_examples=30)
+@given(PARAMETERS, CASES, st.sampled_from(["a&b=1", '"<&', "x"]))
+def test_parameters_of_a_media_type_change_nothing_about_its_encoding(
+    parameters: str, case: Callable[[str], str], text: str
+) -> None:
+    form = sent_or_refused(bare(case("application/x-www-form-urlencoded") + parameters, "v={{v}}&z=1"), text)
+    assert form is not None
+    assert parse_qsl((form.body or b"").decode()) == [("v", text), ("z", "1")]
+    document = sent_or_refused(bare(case("application/soap+xml") + parameters, "<v>{{v}}</v>"), text)
+    assert document is not None
+    assert ET.fromstring(document.body or b"").text == text
+    data = sent_or_refused(bare(case("application/vnd.a+json") + parameters, '{"v": "{{v}}"}'), text)
+    assert data is not None
+    assert json.loads(data.body or b"") == {"v": text}
 
 
 def as_xml_holds(text: str) -> str:

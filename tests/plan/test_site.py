@@ -71,9 +71,27 @@ def test_one_capability_names_its_port() -> None:
     assert site.ports[0].title == "2 capabilities"
 
 
-def test_addresses_of_a_port_are_collected() -> None:
-    site, _ = join_plans([plan(address="127.0.0.1"), plan(namespace="two", address="0.0.0.0"), plan(namespace="three")])
-    assert site.ports[0].addresses == ("127.0.0.1", "0.0.0.0")
+def test_a_port_has_one_address() -> None:
+    with pytest.raises(LoadError) as caught:
+        join_plans([plan(), plan(namespace="two", address="0.0.0.0")])
+    assert [problem.code for problem in caught.value.problems] == ["two-addresses"]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "localhost", "::1"])
+def test_spellings_of_this_machine_are_one_address(address: str) -> None:
+    site, _ = join_plans([plan(address=address), plan(namespace="two")])
+    assert site.ports[0].address == address
+
+
+def test_an_operators_host_stands_above_every_address() -> None:
+    site, _ = join_plans([plan(), plan(namespace="two", address="0.0.0.0")], "10.0.0.1")
+    assert site.ports[0].address == "10.0.0.1"
+
+
+def test_a_route_that_is_the_mcp_servers_own_is_refused() -> None:
+    with pytest.raises(LoadError) as caught:
+        join_plans([plan(path="/mcp", rest=9090)])
+    assert [problem.code for problem in caught.value.problems] == ["duplicate-route"]
 
 
 def test_a_route_taken_twice_names_both_files() -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,12 +11,13 @@ from capstan.call.guard import Guard
 from capstan.call.masking import Mask
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
 from capstan.errors import ShapeError, UpstreamRefused
+from capstan.plan.body import to_json
+from capstan.plan.jsontext import parse_answer
 from capstan.plan.output import Whole
 from capstan.plan.types import ApiPlan, CallPlan, CapabilityPlan, HttpRequest, UnitPlan
 from capstan.settings import Settings
 
 _ERROR_BODY_BYTES: Final = 64 * 1024
-_HALF_PAIR: Final = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 
 
 @dataclass(slots=True)
@@ -56,7 +55,8 @@ class LiveUnit:
             return Answer(200, value=self.unit.shape.take(None, None, arguments))
         request = plan.request.bind(arguments)
         response = await upstream.send(plan, request)
-        if self._whole and 200 <= response.status < 300:
+        if 200 <= response.status < 300 and (self._whole or not _may_be_json(response)):
+            # A PDF where JSON was declared is passed on as it is.
             return Answer(response.status, response.passed_headers, response=response)
         try:
             if not 200 <= response.status < 300:
@@ -64,7 +64,7 @@ class LiveUnit:
             body = await response.read(self._settings.max_parsed_bytes)
             if not body:
                 return Answer(response.status, response.passed_headers, empty=True)
-            decoded = _decode(body, response, plan)
+            decoded = response.masked(_decode(body, response, plan))
             value = self.unit.shape.take(decoded, decoded, arguments)
         except ShapeError as error:
             error.retry_safe = may_repeat(plan, request)
@@ -74,35 +74,27 @@ class LiveUnit:
         return Answer(response.status, response.passed_headers, value=value)
 
 
+def _may_be_json(response: UpstreamResponse) -> bool:
+    """Whether an answer says that it is JSON, or nothing to the contrary."""
+    essence = response.media_type.partition(";")[0].strip().lower()
+    return essence in ("", "application/json", "text/plain", "text/json") or essence.endswith("+json")
+
+
 def _decode(body: bytes, response: UpstreamResponse, plan: CallPlan) -> Any:
     try:
-        value = json.loads(body, parse_constant=_no_json)
-        return _in_unicode(value) if _HALF_PAIR.search(body) else value
-    except (ValueError, RecursionError) as error:
+        return parse_answer(body)
+    except ValueError as error:
         kind = response.media_type.partition(";")[0] or "no media type"
         message = f"'{plan.api.namespace}' answered {response.status}, but not with JSON ({kind})"
         raise ShapeError("unexpected-answer", message, outcome="done") from error
 
 
-def _no_json(constant: str) -> Any:
-    raise ValueError(constant)  # NaN and Infinity, which Python reads and nobody else does
-
-
-def _in_unicode(value: Any) -> Any:
-    """Data without halves of surrogate pairs, which JSON can spell and no answer of ours could hold."""
-    match value:
-        case str():
-            return value.encode("utf-8", "replace").decode()
-        case list():
-            return [_in_unicode(item) for item in value]
-        case dict():
-            return {_in_unicode(key): _in_unicode(item) for key, item in value.items()}
-    return value
-
-
 async def _refused(plan: CallPlan, request: HttpRequest, response: UpstreamResponse) -> UpstreamRefused:
     """An answer that is no success -> an error that says whose fault it is and whether a retry is safe."""
     body = await response.read_some(_ERROR_BODY_BYTES)
+    if b"\\u" in body:  # an escape may spell a part of a secret
+        with suppress(ValueError):
+            body = to_json(response.masked(parse_answer(body)))
     status, name = response.status, f"'{plan.api.namespace}'"
     repeat = may_repeat(plan, request)
     outcome: Any = "refused"
@@ -113,6 +105,8 @@ async def _refused(plan: CallPlan, request: HttpRequest, response: UpstreamRespo
         outcome = "refused" if status in (304, 307, 308) else "unknown"
     elif status == 401:
         code, message = "upstream-credentials", f"{name} refused the credentials it was given"
+    elif status == 408:
+        code, message, outcome = "upstream-refused", f"{name} gave up waiting for the call", "unknown"
     elif status == 429:
         code, message = "upstream-busy", f"{name} asks for fewer calls"
     elif status < 500:

@@ -57,7 +57,7 @@ class Guard:
     def _error(self, violation: Violation) -> dict[str, Any]:
         inputs = [item.name for item in self.unit.inputs]
         if violation.code == "missing-keyword":
-            name = violation.message[1:].rpartition("'")[0]  # "'NAME' is missing"
+            name = violation.subject
             path = format_pointer((*violation.pointer, name)).lstrip("/")
             return {"code": "missing-argument", "argument": _first(violation.pointer, name),
                     "message": f"'{path}' is missing"}  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import quote, quote_plus
 
@@ -28,11 +29,16 @@ class Mask:
             escaped = json.dumps(text)[1:-1]
             plain = json.dumps(text, ensure_ascii=False)[1:-1]
             spelled = (text, quote(text, safe=""), quote_plus(text), escaped, plain)
-            for spelling in (*spelled, escaped.replace("/", "\\/"), plain.replace("/", "\\/")):
+            entities = (html.escape(text), html.escape(text, quote=False), *_unicode_escapes(plain))
+            for spelling in (*spelled, *entities, escaped.replace("/", "\\/"), plain.replace("/", "\\/")):
                 spellings.add(spelling.encode("utf-8", "replace"))
                 spellings.add(_ESCAPE.sub(_lower, spelling).encode("utf-8", "replace"))
         self._spellings = tuple(spellings)
         self.overlap = max(map(len, self._spellings), default=1) - 1
+
+    @property
+    def knows_any(self) -> bool:
+        return bool(self._spellings)
 
     def data(self, data: bytes) -> bytes:
         masked: bytearray | None = None
@@ -53,6 +59,13 @@ class Mask:
         if not self._spellings:
             return text
         return self.data(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+
+def _unicode_escapes(text: str) -> Iterator[str]:
+    """JSON text as writers spell it that mind HTML: `\\u002B` of one library, `\\u003d` of another."""
+    for minded in ("&<>+'`", "&<>='", "&<>+='`/"):
+        for form in ("\\u{:04X}", "\\u{:04x}"):
+            yield "".join(form.format(ord(c)) if c in minded else c for c in text)
 
 
 def _lower(escape: re.Match[str]) -> str:

@@ -22,16 +22,16 @@ from capstan.call.connection import QuietConnector
 from capstan.call.decompress import ACCEPTED, DecodeError, Decoder, open_decoder
 from capstan.call.masking import Mask
 from capstan.errors import UpstreamError, UpstreamTimeout
+from capstan.load.expression import map_strings
 from capstan.plan.auth import DigestPlan
 from capstan.plan.tls import open_context
 from capstan.plan.types import ApiPlan, CallPlan, HttpRequest
 from capstan.plan.values import Secret
 from capstan.resources import VERSION
-from capstan.settings import Settings
+from capstan.settings import Settings, is_loopback
 
 USER_AGENT: Final = f"capstan/{VERSION}"
 _KEEP_ALIVE_SECONDS: Final = 4.0  # below the 5 s after which common servers close an idle connection
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 # Of an upstream's headers, those that tell a caller how to go on. Identifiers (`Capture-Id`) and limits pass by name.
 _PASSED: Final = frozenset({
     "location", "content-disposition", "content-language", "etag", "last-modified", "retry-after", "link",
@@ -137,6 +137,10 @@ class UpstreamResponse:
             outcome="done" if happened else "unknown", retry_safe=may_repeat(self._plan, self._request),
         )  # fmt: skip
 
+    def masked(self, value: Any) -> Any:
+        """Decoded data without secrets: a spelling that bytes did not show may have been decoded into one."""
+        return map_strings(value, self._mask.text) if self._mask.knows_any else value
+
     def close(self) -> None:
         """Give the connection up; a body that was read whole has given it back already."""
         self._response.close()
@@ -170,9 +174,10 @@ class Upstream:
             headers = dict_of((*request.headers, ("Authorization", await self._token(self._authorizer, session))))
         response = await self._exchange(session, plan, request, headers)
         if response.status == 401 and self._authorizer is not None:
-            # Refused before anything happened: a token can expire between two calls.
-            response.close()
+            # A token can expire between two calls. What changes something is not sent again even so.
             self._authorizer.forget(headers["Authorization"])
+        if response.status == 401 and self._authorizer is not None and may_repeat(plan, request):
+            response.close()
             try:
                 headers["Authorization"] = await self._token(self._authorizer, session)
             except UpstreamError as error:
@@ -254,7 +259,7 @@ class Upstream:
         key = (url.scheme, url.authority)
         if key not in self._proxies:
             proxies = dict(self._settings.proxies)
-            bypassed = url.host in _LOOPBACK or proxy_bypass_environment(url.authority, proxies)
+            bypassed = is_loopback(url.host or "") or proxy_bypass_environment(url.authority, proxies)
             self._proxies[key] = None if bypassed else proxies.get(url.scheme) or proxies.get("all")
         return self._proxies[key]
 

@@ -12,6 +12,7 @@ from starlette.requests import cookie_parser
 from capstan.errors import BindError
 from capstan.load.schema import suggest
 from capstan.plan.body import FORM, JsonPlan, TextPlan, WholeFormPlan
+from capstan.plan.jsontext import parse_json
 from capstan.plan.types import Input, UnitPlan
 from capstan.plan.values import read_integer, read_number
 
@@ -137,41 +138,18 @@ def media_types(unit: UnitPlan) -> tuple[str, ...]:
 
 
 def read_json(body: bytes) -> Any:
-    """Strict JSON: no duplicate members (two readers would see two documents), no NaN.
+    """Strict JSON: no duplicate members, for two readers would see two documents.
 
     Raises:
         BindError: with the position of the fault.
     """
-    text = _utf8(body)
     try:
-        return json.loads(text, object_pairs_hook=_members, parse_constant=_no_constant, parse_float=_float)
+        return parse_json(_utf8(body), unique=True)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise BindError("bad-json", f"the body is not JSON: {error.msg} at {where}") from error
-    except RecursionError as error:
-        raise BindError("bad-json", "the body is nested too deeply") from error
     except ValueError as error:
         raise BindError("bad-json", f"the body is not JSON: {error}") from error
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the member '{twice}' stands twice in one object")
-    return members
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON value")
-
-
-def _float(text: str) -> float:
-    number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise ValueError(f"the number {text[:20]} is too large")
-    return number
 
 
 def _utf8(body: bytes) -> str:

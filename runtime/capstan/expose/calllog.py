@@ -22,6 +22,11 @@ def log_call(door: str, unit: UnitPlan, status: int, started: float, error: Call
         write_call(CallLine(door, unit.name, unit.effect, status, milliseconds, error.code, error.outcome))
 
 
+def log_refusal(door: str, what: str, status: int, code: str) -> None:
+    """A request that reached no unit: no such route, a method it does not take, a foreign host or origin."""
+    write_call(CallLine(door, what, "-", status, 0.0, code, "not-sent"))
+
+
 def log_fault(door: str, unit: UnitPlan, error: BaseException) -> None:
     """An error of ours: its kind and where, but not its text, which may quote a value."""
     frames = "".join(traceback.format_tb(error.__traceback__))

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from starlette.middleware.cors import CORSMiddleware
 
+from capstan.expose.calllog import log_refusal
 from capstan.expose.problem import PROBLEM_TYPE
 from capstan.expose.rest import Receive, RestApp, Scope, Send
+from capstan.settings import is_loopback
 
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 # Every header that is passed on: which identifiers an upstream gives (`Capture-Id`) no list can foresee.
 _EXPOSED_HEADERS: Final = ("*",)
 
@@ -38,10 +39,14 @@ class Access:
             elif key == b"origin":
                 origin = value.decode("latin-1").lower()
         name = _without_port(host)
-        if (self.loopback or self.hosts) and name not in self.hosts and not (self.loopback and name in _LOOPBACK):
-            return 421, "foreign-host", "this server does not go by the name in the Host header"
+        if (self.loopback or self.hosts) and name not in self.hosts and not (self.loopback and is_loopback(name)):
+            return (
+                421,
+                "foreign-host",
+                "this server does not go by the name in the Host header (--allow-host adds names)",
+            )
         if origin and not self._may_call(origin, host):
-            return 403, "foreign-origin", "pages of this origin may not call"
+            return 403, "foreign-origin", "pages of this origin may not call (--cors-origin lets them)"
         return None
 
     def _may_call(self, origin: str, host: str) -> bool:
@@ -50,7 +55,7 @@ class Access:
         scheme, _, authority = origin.partition("://")
         if scheme not in ("http", "https"):
             return False
-        return authority == host or (self.loopback and _without_port(authority) in _LOOPBACK)
+        return authority == host or (self.loopback and is_loopback(_without_port(authority)))
 
 
 def _without_port(host: str) -> str:
@@ -76,6 +81,7 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._access.refusal(scope["headers"])
         if refusal is not None:
+            log_refusal("door", scope["method"], refusal[0], refusal[1])
             await _refuse(send, *refusal)
             return
         await self._app(scope, receive, send)

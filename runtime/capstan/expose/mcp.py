@@ -20,9 +20,10 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 
 from capstan.call.engine import Answer, LiveUnit
-from capstan.errors import CallError
+from capstan.errors import CallError, ShapeError
 from capstan.expose.calllog import log_call, log_fault
 from capstan.expose.problem import internal_problem, problem_of, status_of
+from capstan.plan.jsontext import is_deeper_than, parse_answer, parse_json
 from capstan.plan.site import ToolSet
 from capstan.plan.types import ToolPlan, UnitPlan
 from capstan.resources import VERSION
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 _Context = ServerRequestContext[Any, Any]
 _LINES_AHEAD: Final = 64  # read from standard input before their turn
+_DEEPEST: Final = 200  # more, and the SDK cannot write it
 _SETTLE_SECONDS: Final = 0.1  # for the last line read to become a running call
 
 
@@ -76,6 +78,7 @@ class McpApp:
         self._manager: StreamableHTTPSessionManager | None = None
         self._runner: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[Any]] = set()
+        self._asked: set[tuple[bytes, str | None]] = set()  # session and request id of what is being answered
         self._lines: asyncio.Queue[bytes] = asyncio.Queue()  # of standard input
         self._stop = asyncio.Event()
         self._started = asyncio.Event()
@@ -120,7 +123,36 @@ class McpApp:
             self._runner = asyncio.create_task(self._run())
         await self._started.wait()
         assert self._manager is not None
-        await self._manager.handle_request(scope, receive, send)
+        session = next((value for name, value in scope["headers"] if name == b"mcp-session-id"), None)
+        if session is None or scope["method"] != "POST":
+            await self._manager.handle_request(scope, receive, send)
+        else:
+            await self._in_session(session, scope, receive, send)
+
+    async def _in_session(self, session: bytes, scope: Any, receive: Any, send: Any) -> None:
+        """One request of a session. The SDK tells the answers of a session apart by request id alone: a second request
+        with an id that is still being answered would get the first one's answer.
+        """
+        assert self._manager is not None
+        message = await receive()
+        body = message.get("body", b"")
+        while message.get("more_body") and len(body) <= self._settings.max_request_bytes:
+            message = await receive()
+            body += message.get("body", b"")
+        asked = (session, _request_id(body))
+        if asked[1] is not None and asked in self._asked:
+            await _refuse_id(send)
+            return
+        replay = [{"type": "http.request", "body": body, "more_body": message.get("more_body", False)}]
+
+        async def again() -> Any:
+            return replay.pop() if replay else await receive()
+
+        self._asked.add(asked)
+        try:
+            await self._manager.handle_request(scope, again, send)
+        finally:
+            self._asked.discard(asked)
 
     async def _run(self) -> None:
         self._manager = StreamableHTTPSessionManager(
@@ -174,6 +206,23 @@ class McpApp:
         await asyncio.sleep(_SETTLE_SECONDS)
         if self._running:
             await asyncio.wait(self._running, timeout=self._settings.stop_timeout_seconds)
+
+
+def _request_id(body: bytes) -> str | None:
+    """What tells a JSON-RPC request from others of its session; None for what is no request."""
+    with suppress(ValueError):
+        message = parse_json(body)
+        if isinstance(message, dict) and "method" in message and message.get("id") is not None:
+            return repr(message["id"])
+    return None
+
+
+async def _refuse_id(send: Any) -> None:
+    error = {"code": types.INVALID_REQUEST, "message": "a request of this id is still being answered"}
+    body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 # --- tools
@@ -242,13 +291,9 @@ def _of_nothing(answer: Answer) -> types.CallToolResult:
 def _of_text(body: bytes, unit: UnitPlan, *, is_json: bool) -> types.CallToolResult:
     text = body.decode("utf-8", "replace")
     if is_json:
-        with suppress(ValueError, RecursionError):
-            return _of_value(json.loads(body, parse_constant=_no_constant), text, unit)
+        with suppress(ValueError):
+            return _of_value(parse_answer(body), text, unit)
     return types.CallToolResult(content=[types.TextContent(text=text)])
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON value")
 
 
 def _of_value(value: Any, text: str, unit: UnitPlan) -> types.CallToolResult:
@@ -260,6 +305,9 @@ def _of_value(value: Any, text: str, unit: UnitPlan) -> types.CallToolResult:
 
 
 def _structured(value: dict[str, Any], text: str) -> types.CallToolResult:
+    if is_deeper_than(value, _DEEPEST):
+        message = "the answer is nested too deeply for MCP"
+        raise ShapeError("unexpected-answer", message, outcome="done", retry_safe=False)
     return types.CallToolResult(content=[types.TextContent(text=text)], structured_content=value)
 
 

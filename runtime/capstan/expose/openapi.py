@@ -34,7 +34,9 @@ _PROBLEM: Final[dict[str, Any]] = {
 _DESCRIBED_ELSEWHERE: Final = frozenset({"accept", "content-type", "authorization"})
 
 
-def openapi_document(title: str, description: str, operations: Iterable[RestOperationPlan]) -> dict[str, Any]:
+def openapi_document(
+    title: str, version: str | None, description: str, operations: Iterable[RestOperationPlan]
+) -> dict[str, Any]:
     """The document that `/openapi.json` serves."""
     paths: dict[str, dict[str, Any]] = {}
     shapes: dict[tuple[str, ...], str] = {}  # paths that differ only in the names of their variables are one
@@ -47,7 +49,11 @@ def openapi_document(title: str, description: str, operations: Iterable[RestOper
         item[operation.method.lower()] = _operation(operation, names, ids)
     return {
         "openapi": "3.1.0",
-        "info": {"title": title, "version": "1.0.0", **({"description": description} if description else {})},
+        "info": {
+            "title": title,
+            "version": version or "1.0.0",
+            **({"description": description} if description else {}),
+        },
         "paths": paths,
         "components": {"schemas": {"Problem": _PROBLEM}},
     }

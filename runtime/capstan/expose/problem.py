@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import Any, Final
 
 from capstan.errors import BindError, CallError, ShapeError, UpstreamError, UpstreamRefused, UpstreamTimeout
+from capstan.plan.jsontext import is_deeper_than, parse_answer
 
+_DEEPEST: Final = 100
 PROBLEM_TYPE: Final = "application/problem+json"
 # An upstream's refusal of our own credentials is not the caller's fault, nor can the caller mend it.
 _OUR_FAULT: Final = frozenset({401, 407})
@@ -69,10 +70,11 @@ def _title(status: int) -> str:
 
 
 def _body(error: UpstreamRefused) -> Any:
+    """The upstream's own error: as data where every reader could take it, else as text."""
     if not error.body:
         return None
-    text = error.body.decode("utf-8", "replace")
     try:
-        return json.loads(text)
+        value = parse_answer(error.body)
+        return error.body.decode("utf-8", "replace") if is_deeper_than(value, _DEEPEST) else value
     except ValueError:
-        return text
+        return error.body.decode("utf-8", "replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
@@ -12,7 +13,7 @@ from capstan.call.engine import Answer, LiveUnit
 from capstan.call.upstream import UpstreamResponse
 from capstan.errors import BindError, CallError, UpstreamError, UpstreamRefused
 from capstan.expose.arguments import ArgumentReader
-from capstan.expose.calllog import log_call, log_fault
+from capstan.expose.calllog import log_call, log_fault, log_refusal
 from capstan.expose.problem import PROBLEM_TYPE, internal_problem, problem_of, status_of
 from capstan.expose.router import Router
 from capstan.plan.body import to_json
@@ -25,6 +26,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 RawHeaders = list[tuple[bytes, bytes]]
 Page = Callable[[], tuple[bytes, bytes]]  # media type and content, made when first asked for
 
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # what an upstream's header may hold and ours must not
 _BUFFERED_BYTES: Final = 64 * 1024  # a longer answer is streamed
 _WITHOUT_CONTENT: Final = frozenset({204, 205, 304})
 _JSON: Final = b"application/json"
@@ -71,6 +73,7 @@ class RestApp:
                 return
             await self._not_by_this_method(method, allowed, send)
             return
+        log_refusal("rest", method, 404, "no-route")
         await _problem(send, 404, {
             "type": "urn:capstan:error:no-route", "title": "Not Found", "status": 404, "code": "no-route",
             "detail": "there is no route of this path", "outcome": "not-sent", "retry_safe": True,
@@ -85,6 +88,7 @@ class RestApp:
         if method == "OPTIONS":
             await _respond(send, 204, [allow], b"")
             return
+        log_refusal("rest", method, 405, "wrong-method")
         await _problem(send, 405, {
             "type": "urn:capstan:error:wrong-method", "title": "Method Not Allowed", "status": 405,
             "code": "wrong-method", "detail": f"this route does not take {method}", "outcome": "not-sent",
@@ -129,7 +133,7 @@ class RestApp:
         response = answer.response
         try:
             pieces, taken, complete = await self._begin(response)
-            media_type = response.media_type.encode("latin-1", "replace")
+            media_type = _CONTROL.sub(b"?", response.media_type.encode("latin-1", "replace"))
             if media_type:
                 headers += [(b"content-type", media_type), _NOSNIFF]
                 if b"html" in media_type or b"xml" in media_type or b"svg" in media_type:
@@ -225,7 +229,10 @@ def _too_large(limit: int) -> BindError:
 
 
 def _raw(headers: tuple[tuple[str, str], ...]) -> RawHeaders:
-    return [(name.lower().encode("latin-1", "replace"), value.encode("utf-8", "replace")) for name, value in headers]
+    return [
+        (name.lower().encode("latin-1", "replace"), _CONTROL.sub(b"?", value.encode("utf-8", "replace")))
+        for name, value in headers
+    ]
 
 
 async def _respond(send: Send, status: int, headers: RawHeaders, body: bytes, *, head: bool = False) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from capstan.load import model
 from capstan.load.document import Place
 from capstan.load.expression import Template, fold, parse_json_template, parse_template
 from capstan.load.node import Node
 
+_FORM: Final = "application/x-www-form-urlencoded"
 _MEDIA_TYPES: Final = {"json": "application/json", "text": "text/plain; charset=utf-8", "xml": "application/xml",
                        "sparql": "application/sparql-query", "raw": "application/octet-stream",
-                       "formUrlEncoded": "application/x-www-form-urlencoded"}  # fmt: skip
+                       "formUrlEncoded": _FORM, "form": _FORM}  # fmt: skip
 
 
 def parse_body(node: Node, parameters: tuple[model.Parameter, ...]) -> model.Body | None:
@@ -40,8 +41,11 @@ def parse_body(node: Node, parameters: tuple[model.Parameter, ...]) -> model.Bod
             pairs = tuple((key, node.reader.template(fields, key) or Template(())) for key in fields.data)
             return model.FormBody(pairs, media_type, at=at)
         case "multipartForm" | "multipart":
+            if "contentType" in holder:  # it has to name the boundary, which is new with every request
+                message = "'contentType' of a multipart form is not supported yet"
+                node.reader.problem("not-supported-yet", message, holder.at("contentType"), key=True)
             return model.MultipartBody(tuple(_part(n, item) for n, item in holder.named("data")), at=at)
-    encoding: Literal["none", "xml"] = "xml" if kind == "xml" else "none"
+    encoding: model.Encoding = kind if kind in ("xml", "sparql") else "none"
     return model.TextBody(holder.parse("data", parse_template, Template(())), media_type, encoding, at=at)
 
 
@@ -52,12 +56,29 @@ def _part(name: str, node: Node) -> model.Part:
 
 def _bare_body(node: Node, parameters: tuple[model.Parameter, ...], at: Place) -> model.Body:
     """A body that is only text is JSON, unless a Content-Type header or the text itself says otherwise."""
-    declared = [p.value for p in parameters if p.where == "header" and fold(p.name) == "content_type"]
-    media_type = (declared[-1].literal or "") if declared and isinstance(declared[-1], Template) else ""
+    declared = [p for p in parameters if p.where == "header" and fold(p.name) == "content_type"]
+    value = (declared[-1].value or declared[-1].default) if declared else None
+    media_type = str(value) if isinstance(value, (Template, str)) else ""
+    kind = essence(media_type)
     text = (node.text("body") or "").strip()
-    if "json" in media_type or (not media_type and text[:1] in ("{", "[", '"')):
+    if is_json(kind) or (not media_type and text[:1] in ("{", "[", '"')):
         return model.JsonBody(node.parse("body", parse_json_template, None), media_type or _MEDIA_TYPES["json"], at=at)
     template = node.parse("body", parse_template, Template(()))
-    if media_type == _MEDIA_TYPES["formUrlEncoded"]:
+    if kind == _FORM:
         return model.FormTextBody(template, media_type, at=at)
-    return model.TextBody(template, media_type or _MEDIA_TYPES["text"], "xml" if "xml" in media_type else "none", at=at)
+    encoding: model.Encoding = "none"
+    if kind.endswith(("/xml", "+xml")):
+        encoding = "xml"
+    elif kind.startswith("application/sparql-"):
+        encoding = "sparql"
+    return model.TextBody(template, media_type or _MEDIA_TYPES["text"], encoding, at=at)
+
+
+def essence(media_type: str) -> str:
+    """A media type without its parameters."""
+    return media_type.partition(";")[0].strip().lower()
+
+
+def is_json(kind: str) -> bool:
+    """Whether the essence of a media type is JSON's."""
+    return kind.endswith(("/json", "+json"))

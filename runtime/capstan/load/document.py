@@ -36,6 +36,32 @@ _NOTHING: Final = object()
 _CORE_TAGS: Final = {"tag:yaml.org,2002:str", "!", None}
 
 
+class WrittenInteger(int):
+    """An integer that still knows how it was written: `0042`."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class WrittenFloat(float):
+    """A number that still knows how it was written: `1.10`."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _written(value: float, text: str) -> int | float:
+    if str(value) == text:
+        return value
+    number = WrittenInteger(value) if isinstance(value, int) else WrittenFloat(value)
+    number.text = text
+    return number
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Place:
     """A pointer into a document. Its line and column are looked up only when a problem is reported there."""
@@ -78,12 +104,25 @@ class Document:
         parent = self._at(pointer[:-1])
         return self._origin[id(parent)][pointer[-1]][4]
 
-    def rename(self, pointer: Pointer, name: str) -> None:
-        """Give the key at `pointer` another name; it keeps its place."""
+    def written(self, data: Json, pointer: Pointer) -> Json:
+        """The data at `pointer`, with numbers that keep their spelling: for constants, which may land in a text."""
+        if isinstance(data, dict):
+            return {key: self.written(value, (*pointer, key)) for key, value in data.items()}
+        if isinstance(data, list):
+            return [self.written(value, (*pointer, index)) for index, value in enumerate(data)]
+        if isinstance(data, (int, float)) and not isinstance(data, bool):
+            return _written(data, self.scalar_text(pointer))
+        return data
+
+    def rename(self, pointer: Pointer, name: str) -> bool:
+        """Give the key at `pointer` another name; it keeps its place. False where it is not there any more."""
         parent = self._at(pointer[:-1])
+        if not isinstance(parent, dict) or pointer[-1] not in parent:
+            return False
         parent[name] = parent.pop(pointer[-1])
         origin = self._origin[id(parent)]
         origin[name] = origin[pointer[-1]]
+        return True
 
     def remove(self, pointer: Pointer) -> bool:
         """Take the key at `pointer` away. An item of a list stays, for the others' places count from it."""
@@ -91,8 +130,12 @@ class Document:
         return isinstance(parent, dict) and parent.pop(pointer[-1], _NOTHING) is not _NOTHING
 
     def _at(self, pointer: Pointer) -> Json:
+        """What stands at `pointer`; None where the way there is gone, for an alias may have lent it."""
         node = self.data
         for part in pointer:
+            known = part in node if isinstance(node, dict) else isinstance(node, list)
+            if not known:
+                return None
             node = node[part]
         return node
 
@@ -127,8 +170,9 @@ class Document:
         origin: dict[str | int, _Origin] = {}
         pending: str | None = None  # the key that waits for its value
         pending_mark: Any = None
-        anchors: dict[str, tuple[Json, int, str]] = {}
+        anchors: dict[str, tuple[Json, int, str, int]] = {}
         open_anchors: list[tuple[str | None, int]] = []
+        heights = [0]  # how deep each open container goes, aliases followed
         nodes = documents = 0
         get_event = parser.get_event
         while (event := get_event()) is not None:
@@ -148,7 +192,7 @@ class Document:
                 if event.implicit[0]:
                     value = _resolve(value)
                 if event.anchor is not None:
-                    anchors[event.anchor] = (value, 1, text)
+                    anchors[event.anchor] = (value, 1, text, 0)
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
                 nodes += 1
                 if event.tag not in _CORE_TAGS:
@@ -169,6 +213,7 @@ class Document:
                     pending = None
                 stack.append((container, origin))
                 open_anchors.append((event.anchor, nodes))
+                heights.append(0)
                 if event.anchor is not None:
                     anchors.pop(event.anchor, None)  # an alias inside its own anchor finds nothing
                 container, origin = value, {}
@@ -176,8 +221,10 @@ class Document:
                 continue
             elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
                 anchor, before = open_anchors.pop()
+                height = heights.pop() + 1
+                heights[-1] = max(heights[-1], height)
                 if anchor is not None:
-                    anchors[anchor] = (container, nodes - before + 1, "")
+                    anchors[anchor] = (container, nodes - before + 1, "", height)
                 container, origin = stack.pop()
                 continue
             elif kind is yaml.AliasEvent:
@@ -186,8 +233,12 @@ class Document:
                                      event.start_mark)  # fmt: skip
                 if pending is None and type(container) is dict:
                     raise self._fail("not-yaml", "an alias cannot be a key here", event.start_mark)
-                value, size, text = anchors[event.anchor]
+                value, size, text, height = anchors[event.anchor]
                 nodes += size
+                heights[-1] = max(heights[-1], height)
+                if len(stack) + height > MAX_DEPTH:
+                    raise self._fail("too-deep", f"nested more than {MAX_DEPTH} levels deep, aliases followed",
+                                     event.start_mark)  # fmt: skip
             elif kind is yaml.DocumentStartEvent:
                 documents += 1
                 if documents > 1:

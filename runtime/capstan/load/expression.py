@@ -128,7 +128,7 @@ def parse_json_template(text: str) -> Any:
                 templates.append(parse_template(json.loads(found)))
             except json.JSONDecodeError as error:
                 raise ExpressionError(f"not JSON: {error.msg} in {found[:60]}") from error
-        elif "\\u0000" in found:
+        elif "\\u0000" in found and "\0" in json.loads(found):
             raise ExpressionError("a JSON text cannot hold the character U+0000")
         else:
             return found
@@ -172,6 +172,10 @@ class PathTemplate:
     def holes(self) -> tuple[str, ...]:
         parts = [part for segment in self.segments for part in segment]
         return tuple(part.name for part in (*parts, *self.query) if isinstance(part, Hole))
+
+    @property
+    def query_holes(self) -> tuple[str, ...]:
+        return tuple(part.name for part in self.query if isinstance(part, Hole))
 
     def join(self, other: PathTemplate) -> PathTemplate:
         """The path of an operation below that of its resource; one that repeats the resource's replaces it."""

@@ -15,6 +15,7 @@ from capstan.load.expression import JsonPath, PathTemplate, Template
 
 Where = Literal["path", "query", "header", "cookie", "body", "environment"]
 Effect = Literal["read", "write", "money", "irreversible"]
+Encoding = Literal["none", "xml", "sparql"]
 
 
 def _at() -> Any:
@@ -71,7 +72,7 @@ class TextBody:
 
     text: Template
     media_type: str
-    encoding: Literal["none", "xml"]
+    encoding: Encoding
     at: Place = _at()
 
 
@@ -109,6 +110,13 @@ Body = JsonBody | TextBody | FormBody | FormTextBody | MultipartBody
 
 
 # --- Authentication to the consumed API.
+
+
+@dataclass(frozen=True, slots=True)
+class NoAuth:
+    """`type: none`: what an operation says to go without the API's credentials."""
+
+    at: Place = _at()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +160,7 @@ class ClientCredentialsAuth:
     at: Place = _at()
 
 
-Auth = BasicAuth | DigestAuth | BearerAuth | ApiKeyAuth | ClientCredentialsAuth
+Auth = NoAuth | BasicAuth | DigestAuth | BearerAuth | ApiKeyAuth | ClientCredentialsAuth
 
 
 # --- What is consumed.

@@ -46,7 +46,7 @@ class Reader:
             return {key: self.templates(value, (*pointer, key)) for key, value in data.items()}
         if isinstance(data, list):
             return [self.templates(value, (*pointer, index)) for index, value in enumerate(data)]
-        return data
+        return self.document.written(data, pointer)
 
     def template(self, node: Node, *keys: str) -> Template | None:
         for key in keys:

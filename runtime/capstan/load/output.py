@@ -11,9 +11,16 @@ def parse_outputs(node: Node, key: str) -> tuple[model.Output, ...]:
     return tuple(_output(name, item) for name, item in node.named(key))
 
 
+def _properties(node: Node, mapping: Node | None) -> tuple[model.Output, ...] | None:
+    """Those beside a mapping and those inside it; the first of a name wins."""
+    holders = [holder for holder in (node, mapping) if holder is not None and "properties" in holder]
+    found = [output for holder in holders for output in parse_outputs(holder, "properties")]
+    return tuple({output.name: output for output in reversed(found)}.values())[::-1] if holders else None
+
+
 def _output(name: str, node: Node) -> model.Output:
     mapping = node.node("mapping")  # `mapping: {properties}` beside `properties`: both spellings
-    shape = mapping if mapping is not None else node
+    shape = mapping if mapping is not None and "items" in mapping else node
     path = node.parse("mapping", parse_jsonpath, None) if mapping is None else None
     constant, has_constant = None, False
     for key in ("const", "value"):
@@ -25,6 +32,11 @@ def _output(name: str, node: Node) -> model.Output:
             else:
                 has_constant = True
                 constant = node.parse("value", parse_template, None) if key == "value" and text else value
+                if node.data.get("type") == "string" and not isinstance(value, (str, dict, list)):
+                    constant = node.text(key)  # `1.10` and `0042` as they are written
+        if "mapping" in node and key in node:
+            message = f"'{key}' has no meaning beside 'mapping': an output is a constant or taken from the answer"
+            node.reader.problem("unknown-keyword", message, node.at(key), key=True)
     items_holder = shape.data.get("items")
     items: model.Output | None = None
     if isinstance(items_holder, list):
@@ -40,7 +52,7 @@ def _output(name: str, node: Node) -> model.Output:
         path=path,
         constant=constant,
         has_constant=has_constant,
-        properties=parse_outputs(shape, "properties") if "properties" in shape else None,
+        properties=_properties(node, mapping),
         items=items,
         max_length=node.data.get("maxLength"),
         required=node.data.get("required", False),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from capstan.load import model
-from capstan.load.expression import Template, parse_template
 from capstan.load.node import Node
 
 _KEYWORDS: Final = (
@@ -14,24 +13,26 @@ _KEYWORDS: Final = (
 )  # fmt: skip
 
 
-def parse_parameters(node: Node) -> tuple[model.Parameter, ...]:
+def parse_parameters(node: Node, *, exposed: bool = False) -> tuple[model.Parameter, ...]:
+    for _, item in node.named("inputParameters"):
+        if exposed and item.data.get("in") == "environment":
+            node.reader.problem("unknown-value", "an input of callers cannot be 'in: environment'", item.at("in"),
+                                "'binds' names variables of the environment")  # fmt: skip
     return tuple(_parameter(name, item) for name, item in node.named("inputParameters"))
 
 
 def _parameter(name: str, node: Node) -> model.Parameter:
     if not name:
         node.reader.problem("missing-keyword", "'name' is missing", node.at())
-    if (style := node.text("style")) not in (None, "form", "simple"):
+    style = node.text("style")
+    known = (None, "form") if node.data.get("in") in ("query", "cookie") else (None, "form", "simple")
+    if style not in known:
         node.reader.problem("not-supported-yet", f"the style '{style}' is not supported yet", node.at("style"))
     if node.data.get("explode") is False:
         node.reader.problem("not-supported-yet", "'explode: false' is not supported yet", node.at("explode"), key=True)
     value = node.data.get("value")
-    if isinstance(value, str):
-        value = node.parse("value", parse_template, Template(()))
-    elif isinstance(value, (dict, list)):
+    if value is not None:
         value = node.reader.templates(value, (*node.pointer, "value"))
-    elif value is not None:
-        value = Template((node.text("value") or "",)) if isinstance(value, float) else value
     schema = value_schema(node)
     required = node.data.get("required")
     inner = node.node("schema")
@@ -73,11 +74,14 @@ def value_schema(node: Node) -> dict[str, Any]:
             schema[key] = data[key]
     if kind == "string" and "enum" in data:
         schema["enum"] = list(node.texts("enum"))
+    if kind == "string" and "const" in data:
+        schema["const"] = node.text("const")
     if "pattern" in data:
         schema["pattern"] = node.text("pattern")
     examples = data.get("examples", [data["example"]] if "example" in data else None)
     if examples is not None:
-        schema["examples"] = examples if isinstance(examples, list) else list(dict(examples).values())
+        many = list(examples.values()) if isinstance(examples, dict) else examples
+        schema["examples"] = many if isinstance(many, list) else [many]
     if (items := node.node("items")) is not None:
         schema["items"] = value_schema(items)
     for key in ("allOf", "anyOf", "oneOf"):

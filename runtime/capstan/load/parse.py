@@ -6,6 +6,7 @@ single place. What this version does not run yet is refused here by name, never 
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, Literal
 
 from capstan.errors import Problem
@@ -26,6 +27,7 @@ from capstan.load.output import parse_outputs
 from capstan.load.parameters import parse_parameters
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+_NO_HOST: Final = re.compile(r"https?://($|[:/])", re.IGNORECASE)
 _AS_IT_COMES: Final = frozenset({"json", "text", "binary", "raw"})  # formats that ask for no conversion
 
 
@@ -89,7 +91,11 @@ class _Parser(Reader):
     def external_reference(self, node: Node) -> model.Bind:
         """The 0.5 spelling of a bind."""
         self.unsupported(node, "location", "namespace")
-        return self._bind(node, "name", node.text("uri") if node.text("resolution") == "file" else None)
+        resolution = node.text("resolution") or ("file" if "uri" in node else "runtime")
+        if resolution not in ("file", "runtime"):
+            self.problem("not-supported-yet", f"values from '{resolution}' are not supported yet",
+                         node.at("resolution"), "file and runtime are")  # fmt: skip
+        return self._bind(node, "name", node.text("uri") if resolution == "file" else None)
 
     def _bind(self, node: Node, name: str, location: str | None) -> model.Bind:
         namespace = node.text(name)
@@ -155,7 +161,7 @@ class _Parser(Reader):
         if isinstance(start, str) and text and not start.lower().startswith(("http://", "https://")):
             self.problem("bad-base-uri", f"baseUri must begin with https:// or http://, not '{text[:40]}'",
                          node.at("baseUri"))  # fmt: skip
-        elif isinstance(start, str) and start.lower() in ("http://", "https://") and len(template.parts) == 1:
+        elif _NO_HOST.match(str(template)):
             self.problem("bad-base-uri", "baseUri names no host", node.at("baseUri"))
         literal = "".join(part for part in template.parts if isinstance(part, str))
         if "?" in literal or "#" in literal or "@" in literal.partition("://")[2].partition("/")[0]:
@@ -229,7 +235,7 @@ class _Parser(Reader):
 
         match auth.text("type"):
             case "none":
-                return None
+                return model.NoAuth(at=auth.at())
             case "basic":
                 return model.BasicAuth(get("username"), self.template(auth, "password") or Template(()), at=auth.at())
             case "digest":
@@ -288,7 +294,7 @@ class _Parser(Reader):
         if kind == "mcp":
             return self.mcp_adapter(node)
         operations = [
-            self.rest_operation(name, item, resource, parse_parameters(resource))
+            self.rest_operation(name, item, resource, parse_parameters(resource, exposed=True))
             for _, resource in node.named("resources")
             if self.rest_resource_is_plain(resource)
             for name, item in resource.named("operations")
@@ -352,7 +358,7 @@ class _Parser(Reader):
     def unit(self, name: str, node: Node, inherited: tuple[model.Parameter, ...], before: int) -> model.Unit:
         """The unit of an operation or tool; `before` counts the problems met before its reading began."""
         self.unsupported(node, "steps", "mappings", "ref")
-        own = parse_parameters(node)
+        own = parse_parameters(node, exposed=True)
         names = {(p.name, p.where) for p in own}
         with_, outputs = self.with_entries(node), parse_outputs(node, "outputParameters")
         return model.Unit(
@@ -374,9 +380,9 @@ class _Parser(Reader):
             return ()
         entries = []
         for key, value in holder.data.items():
-            kept = holder.text(key) if isinstance(value, float) else value
+            kept = self.document.written(value, (*holder.pointer, key))
             told = len(self.problems)
-            self.templates(kept, (*holder.pointer, key))
+            self.templates(value, (*holder.pointer, key))
             if len(self.problems) > told:
                 kept = ""
             entries.append(model.WithEntry(key, kept, at=holder.at(key)))

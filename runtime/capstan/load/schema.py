@@ -31,6 +31,7 @@ class Violation:
     message: str
     hint: str = ""
     at_key: bool = False
+    subject: str = ""  # the key that is missing
     meant: str = ""  # the free keyword that an unknown one was probably meant to be
 
 
@@ -57,9 +58,15 @@ class Checker:
 
     @functools.cached_property
     def _slow(self) -> Any:
-        from jsonschema import Draft202012Validator  # noqa: PLC0415 - wanted only when something is wrong
+        # Wanted only when something is wrong.
+        from jsonschema import Draft202012Validator, ValidationError, validators  # noqa: PLC0415
 
-        return Draft202012Validator(self.schema)
+        def pattern(_: Any, rule: str, value: Json, __: Any) -> Iterator[Any]:
+            # Python's own engine can need ages for what this one decides at once.
+            if isinstance(value, str) and not jsonschema_rs.Draft202012Validator({"pattern": rule}).is_valid(value):
+                yield ValidationError("does not match")
+
+        return validators.extend(Draft202012Validator, {"pattern": pattern})(self.schema)  # type: ignore[no-untyped-call]
 
 
 def _explain(error: Any) -> Iterator[Violation]:
@@ -78,7 +85,7 @@ def _explain(error: Any) -> Iterator[Violation]:
                 if key not in value:
                     near = closest(key, [name for name in value if name not in error.schema.get("properties", {})])
                     hint = f"was '{near}' meant to be it?" if near else ""
-                    yield Violation(path, "missing-keyword", f"'{key}' is missing", hint)
+                    yield Violation(path, "missing-keyword", f"'{key}' is missing", hint, subject=key)
         case "enum":
             known = list(dict.fromkeys(map(str, rule)))
             close = closest(str(value), known)
@@ -210,6 +217,5 @@ def _repair(document: Document, violation: Violation) -> bool:
     if not violation.pointer or violation.code == "missing-keyword":
         return False
     if violation.meant:
-        document.rename(violation.pointer, violation.meant)
-        return True
+        return document.rename(violation.pointer, violation.meant)
     return document.remove(violation.pointer) and violation.code == "unknown-keyword"

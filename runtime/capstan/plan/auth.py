@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from capstan.load.expression import Template
-from capstan.load.model import ApiKeyAuth, Auth, BasicAuth, BearerAuth, ClientCredentialsAuth, DigestAuth
+from capstan.load.model import ApiKeyAuth, Auth, BasicAuth, BearerAuth, ClientCredentialsAuth, DigestAuth, NoAuth
 from capstan.plan.values import Secret
 
 # A template of variables and the keyword it stands under -> its value, which must never be shown.
@@ -47,8 +47,10 @@ class ClientCredentialsPlan:
 AuthPlan = DigestPlan | ClientCredentialsPlan
 
 
-def plan_auth(auth: Auth, fill: Fill) -> Credential | AuthPlan:
+def plan_auth(auth: Auth, fill: Fill) -> Credential | AuthPlan | None:
     match auth:
+        case NoAuth():
+            return None
         case BasicAuth():
             username, password = fill(auth.username, "username"), fill(auth.password, "password")
             return Credential("header", "Authorization", basic(username, password))

@@ -9,15 +9,27 @@ import json
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
 from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
 
 from capstan.errors import BindError
+from capstan.load.body import essence, is_json
 from capstan.load.expression import Hole, Template
-from capstan.load.model import Body, FormBody, FormTextBody, JsonBody, MultipartBody, TextBody
-from capstan.plan.values import ABSENT, Arguments, Constant, Source, source_tree, to_text
+from capstan.load.model import Body, Encoding, FormBody, FormTextBody, JsonBody, MultipartBody, TextBody
+from capstan.plan import sparql
+from capstan.plan.values import (
+    ABSENT,
+    Arguments,
+    Constant,
+    Pair,
+    Source,
+    fill_pairs,
+    source_tree,
+    split_pairs,
+    to_text,
+)
 
 Encoded = tuple[bytes, str]  # the body and its media type
 Resolve = Callable[[Template], Source]
@@ -53,21 +65,31 @@ class TextPlan:
 
     parts: tuple[str | Source, ...]
     media_type: str
-    xml: bool
+    encoding: Encoding = "none"
+    around: tuple[sparql.Around, ...] = field(default=(), repr=False)  # each value of a SPARQL query
 
     def encode(self, arguments: Arguments) -> Encoded | None:
+        if len(self.parts) == 1 and not isinstance(whole := self.parts[0], str):
+            # A body that is one value and nothing else is that value: a caller's own XML document stays one.
+            value = whole.get(arguments)
+            return None if value is ABSENT or value is None else (_utf8(to_text(value)), self.media_type)
+        around = iter(self.around)
         texts = []
         for part in self.parts:
             if isinstance(part, str):
                 texts.append(part)
                 continue
+            place: sparql.Around = next(around, "nothing")
             value = part.get(arguments)
-            if value is ABSENT:
-                if len(self.parts) == 1:
-                    return None
+            if value is ABSENT or value is None:
                 continue
-            # A body that is one value and nothing else is that value: a caller's own XML document stays one.
-            texts.append(_xml_text(to_text(value)) if self.xml and len(self.parts) > 1 else to_text(value))
+            match self.encoding:
+                case "xml":
+                    texts.append(_xml_text(to_text(value)))
+                case "sparql":
+                    texts.append(sparql.encode(value, place, getattr(part, "name", "")))
+                case _:
+                    texts.append(to_text(value))
         return _utf8("".join(texts)), self.media_type
 
 
@@ -76,10 +98,11 @@ class FormPlan:
     """Named form fields; arrays repeat their name, absent values leave theirs out."""
 
     fields: tuple[tuple[str, Source], ...]
+    media_type: str = FORM
 
     def encode(self, arguments: Arguments) -> Encoded | None:
         pairs = [(name, source.get(arguments)) for name, source in self.fields]
-        return form(pairs), FORM
+        return form(pairs), self.media_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +113,7 @@ class WholeFormPlan:
 
     def encode(self, arguments: Arguments) -> Encoded | None:
         value = self.source.get(arguments)
-        if value is ABSENT:
+        if value is ABSENT or value is None:
             return None
         if isinstance(value, str):
             return _utf8(value), FORM
@@ -101,18 +124,13 @@ class WholeFormPlan:
 
 @dataclass(frozen=True, slots=True)
 class FormTextPlan:
-    """A form written as one text; only values are encoded."""
+    """A form written as one text; only values are encoded. A pair whose value is absent is left out."""
 
-    parts: tuple[str | Source, ...]
+    pairs: tuple[Pair, ...]
+    media_type: str = FORM
 
     def encode(self, arguments: Arguments) -> Encoded | None:
-        texts = []
-        for part in self.parts:
-            if isinstance(part, str):
-                texts.append(part)
-            elif (value := part.get(arguments)) is not ABSENT:
-                texts.append(_form_text(value))
-        return _utf8("".join(texts)), FORM
+        return _utf8(fill_pairs(self.pairs, arguments, lambda value, _: _form_text(value))), self.media_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +150,10 @@ class MultipartPlan:
         pieces: list[bytes] = []
         for part in self.parts:
             value = part.value.get(arguments)
-            if value is ABSENT:
+            if value is ABSENT or value is None:
                 continue
             disposition = f'form-data; name="{_quoted(part.name)}"'
-            if part.filename is not None and (filename := part.filename.get(arguments)) is not ABSENT:
+            if part.filename is not None and (filename := part.filename.get(arguments)) not in (ABSENT, None):
                 disposition += f'; filename="{_quoted(to_text(filename))}"'
             head = f"--{boundary}\r\nContent-Disposition: {disposition}\r\n"
             if part.media_type is not None:
@@ -154,11 +172,13 @@ def plan_body(body: Body, resolve: Resolve) -> BodyPlan:
         case JsonBody():
             return JsonPlan(source_tree(body.data, lambda leaf: _leaf(leaf, resolve)), body.media_type)
         case TextBody():
-            return TextPlan(_pieces(body.text, resolve), body.media_type, body.encoding == "xml")
+            pieces = _pieces(body.text, resolve)
+            around = sparql.surroundings([piece if isinstance(piece, str) else None for piece in pieces])
+            return TextPlan(pieces, body.media_type, body.encoding, around if body.encoding == "sparql" else ())
         case FormBody():
-            return FormPlan(tuple((name, resolve(value)) for name, value in body.fields))
+            return FormPlan(tuple((name, resolve(value)) for name, value in body.fields), body.media_type)
         case FormTextBody():
-            return FormTextPlan(_pieces(body.text, resolve))
+            return FormTextPlan(split_pairs(_pieces(body.text, resolve)), body.media_type)
         case MultipartBody():
             parts = [
                 PartPlan(p.name, resolve(p.value), resolve(p.filename) if p.filename else None, p.media_type)
@@ -171,12 +191,12 @@ def plan_body(body: Body, resolve: Resolve) -> BodyPlan:
 
 def plan_whole_body(source: Source, media_type: str) -> BodyPlan:
     """The body is one value of the caller's, sent as `media_type` says."""
-    essence = media_type.partition(";")[0].strip().lower()
-    if essence == FORM:
+    kind = essence(media_type)
+    if kind == FORM:
         return WholeFormPlan(source)
-    if essence.endswith(("/json", "+json")):
+    if is_json(kind):
         return JsonPlan(source, media_type)
-    return TextPlan((source,), media_type, xml=False)
+    return TextPlan((source,), media_type)
 
 
 def _leaf(leaf: Any, resolve: Resolve) -> Source:

@@ -17,6 +17,7 @@ from capstan.load.schema import suggest
 from capstan.plan import types
 from capstan.plan.auth import Credential, Fill, plan_auth
 from capstan.plan.names import Target
+from capstan.plan.site import join_plans
 from capstan.plan.tls import open_context
 from capstan.plan.unit import host_names, plan_unit
 from capstan.plan.values import Secret
@@ -55,7 +56,8 @@ def plan_file(
     capability, problems = read(path)
     if capability is None:
         raise LoadError(in_file_order(problems))
-    return _finish(*_Builder(capability, environ, base_uris or {}).build(), problems)
+    plan, warnings = _finish(*_Builder(capability, environ, base_uris or {}).build(), problems)
+    return plan, tuple(in_file_order([*warnings, *join_plans([plan])[1]]))
 
 
 def _finish(plan: types.CapabilityPlan, found: list[Problem], before: list[Problem]) -> Built:
@@ -100,7 +102,7 @@ class _Builder:
         if not capability.exposes:
             self.problem("nothing-exposed", "nothing is exposed", capability.at)
         plan = types.CapabilityPlan(
-            capability.file, capability.sources, capability.title, capability.description, capability.version,
+            capability.file, (*capability.sources, *self.variables.files), capability.title, capability.description,
             tuple(self.apis.values()), tuple(rest), tuple(mcp), self._secrets(),
         )  # fmt: skip
         return plan, [*self.problems, *self.variables.problems]
@@ -207,7 +209,8 @@ class _Builder:
                     continue
                 texts.append(secret.reveal())
                 names.append("{{" + secret.name + "}}")
-            secret = Secret("".join(texts), "".join(names))
+            written = keyword in _CREDENTIALS and template.literal is not None
+            secret = Secret("".join(texts), "***" if written else "".join(names))
             bare = secret.reveal()[1:-1]
             if template.literal is not None and template.literal[:1] == "{" and self.variables.declares(bare):
                 self.problem("bad-expression", f"'{template.literal}' is only text", at / keyword,
@@ -255,6 +258,8 @@ class _Builder:
         assert unit.call_at is not None
         found = self.targets.get(unit.call, [])
         if not found:
+            if any(not api.namespace for api in self.capability.consumes):
+                return None
             if unit.call.partition(".")[0] in {api.namespace for api in self.capability.consumes if api.refused}:
                 return None
             named = self.resources.get(unit.call, [])
@@ -295,7 +300,8 @@ class _Builder:
         target = self._find(unit, rest)
         # Where the call or the unit itself is at fault, that is told; what follows from it is noise.
         problems = [] if unit.refused or (unit.call is not None and target is None) else self.problems
-        return plan_unit(unit, namespace, rest, target, self.variables, problems)
+        namespaces = frozenset(adapter.namespace for adapter in self.capability.exposes)
+        return plan_unit(unit, namespace, namespaces, rest, target, self.variables, problems)
 
     def _rest(self, adapter: model.RestAdapter) -> types.RestPlan:
         operations: list[types.RestOperationPlan] = []
@@ -316,8 +322,8 @@ class _Builder:
                 types.RestOperationPlan(item.method, str(item.path), segments, item.tags, unit, at=item.unit.at)
             )
         return types.RestPlan(
-            adapter.namespace, adapter.address, adapter.port, self.capability.title,
-            adapter.description or self.capability.description, tuple(operations),
+            adapter.namespace, adapter.address, adapter.port, self.capability.title, self.capability.version,
+            adapter.description or self.capability.description, tuple(operations), adapter.at,
         )  # fmt: skip
 
     def _mcp(self, adapter: model.McpAdapter) -> types.McpPlan:
@@ -328,7 +334,7 @@ class _Builder:
             tools.append(types.ToolPlan(item.unit.name, claim, item.hints, unit, at=item.unit.at))
         return types.McpPlan(
             adapter.namespace, adapter.address, adapter.port, self.capability.title,
-            adapter.description or self.capability.description, tuple(tools),
+            adapter.description or self.capability.description, tuple(tools), adapter.at,
         )  # fmt: skip
 
 

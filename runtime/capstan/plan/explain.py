@@ -97,7 +97,7 @@ def _request(request: RequestPlan) -> dict[str, Any]:
     }
     query = {value.name: describe(value.source) for value in request.query}
     if request.query_text:
-        described["url"] += "?" + "".join(map(_inline, request.query_text))
+        described["url"] += "?" + "&".join("".join(map(_inline, pair)) for pair in request.query_text)
     headers = {name: describe(value) for name, value in request.fixed_headers}
     headers |= {value.name: describe(value.source) for value in request.headers}
     cookies = {value.name: describe(value.source) for value in request.cookies}

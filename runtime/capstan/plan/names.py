@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Final
 
 from capstan.errors import Problem
 from capstan.load.document import Place
-from capstan.load.expression import PathTemplate, Template, fold, map_strings, parse_template
+from capstan.load.expression import PathTemplate, Template, fold, parse_template
 from capstan.load.model import ConsumedApi, ConsumedOperation, Parameter, RestOperation, Unit, Where, WithEntry
 from capstan.load.schema import closest, suggest
 from capstan.plan import types
 from capstan.plan.auth import Credential
-from capstan.plan.values import ABSENT, Constant, FromInput, Joined, Source, source_tree
+from capstan.plan.values import ABSENT, Constant, FromInput, Joined, Source, source_tree, to_text, tree
 from capstan.plan.variables import Variables
 
 _SCOPES: Final = frozenset({"rest", "tools", "mcp"})
 _PLACES: Final[dict[str, Where]] = {"path": "path", "query": "query", "header": "header", "body": "body",
                                     "cookie": "cookie"}  # fmt: skip
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+# `$.step`, and `$step.`: what a step or a body holds.
+_STEP: Final = re.compile(r"\$(?!this\.)([A-Za-z_][\w-]*)?\.")
 # Headers that HTTP itself sets: framing, the connection, and the encodings we can decode.
 _NOT_OURS: Final = frozenset({
     "host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade",
@@ -89,6 +91,7 @@ class Names:
 
     unit: Unit
     namespace: str  # of the adapter that exposes the unit
+    namespaces: frozenset[str]  # of the other adapters of the file
     rest: RestOperation | None
     target: Target | None
     variables: Variables
@@ -114,7 +117,7 @@ class Names:
         route = self.rest.path_parameters if self.rest is not None else ()
         for parameter in self.unit.parameters:
             if parameter.value is not None:
-                self.fixed[parameter.name] = self._value_of(parameter)
+                self.fixed[parameter.name] = self._exposed_value(parameter)
                 continue
             slot = match_name(parameter.name, route) if parameter.where in (None, "path") else None
             where: Where | None = "path" if slot is not None else parameter.where
@@ -152,10 +155,20 @@ class Names:
                          f"first in line {line}")  # fmt: skip
 
     def _value_of(self, parameter: Parameter) -> Source:
-        return source_tree(parameter.value, lambda leaf: self.leaf(leaf, parameter.at / "value"))
+        at = parameter.at / "value"
+        return source_tree(
+            parameter.value,
+            lambda leaf: self.resolve(leaf, at) if isinstance(leaf, Template) else _constant(leaf, parameter),
+        )
 
-    def leaf(self, leaf: Any, at: Place) -> Source:
-        return self.resolve(leaf, at) if isinstance(leaf, Template) else Constant(leaf)
+    def _exposed_value(self, parameter: Parameter) -> Source:
+        """The `value` of an input. A JSONPath into the caller's body is not read, nor is it a text to send."""
+        value = parameter.value
+        if isinstance(value, Template) and _STEP.match(value.literal or ""):
+            message = f"the path '{value}' as a value is not supported yet"
+            self.problem("not-supported-yet", message, parameter.at / "value")
+            return Constant(ABSENT)
+        return self._value_of(parameter)
 
     def _add(self, draft: Draft) -> Draft:
         self.inputs[draft.name] = draft
@@ -189,7 +202,8 @@ class Names:
             if where == "body" and not whole and self.rest is not None and self.rest.method in _WITHOUT_BODY:
                 where = "query"
         schema = dict(parameter.schema)
-        schema.setdefault("type", "string") if not whole else None
+        if not whole:
+            schema.setdefault("type", "string")
         required = (parameter.required is True or parameter.where == "path") and parameter.default is None
         default = parameter.default if parameter.default is not None else ABSENT
         return self._add(Draft(name, where, schema, required, default, parameter.at, declared=False, whole_body=whole))
@@ -231,6 +245,8 @@ class Names:
         if not draft.declared and parameter is not None and draft.where == "path":
             # All a route says of its variable is a name; the parameter it fills knows more.
             draft.schema = {"type": "string", **parameter.schema}
+        elif draft.declared and parameter is not None:
+            draft.schema = _with_limits(draft.schema, parameter.schema)
         if parameter is not None and parameter.where == "path":
             self.require(draft.name)
         return FromInput(draft.name)
@@ -262,6 +278,8 @@ class Names:
     def hole(self, name: str, at: Place) -> Source:
         if name.startswith("$"):
             self.problem("not-supported-yet", f"'{name}' refers to a step, which is not supported yet", at)
+            return Constant(ABSENT)
+        if self._is_elsewhere(name, at):
             return Constant(ABSENT)
         scoped = self._scoped(name)
         if scoped is not None:
@@ -321,29 +339,44 @@ class Names:
         match = match_name(entry.name, [p.name for p in parameters])
         return [p for p in parameters if p.name == match]
 
-    def _entry_source(self, entry: WithEntry, parameter: Parameter | None) -> Source:
-        value = entry.value
+    def _entry_source(self, value: Any, parameter: Parameter, at: Place) -> Source:
+        """The value of a `with` entry, or a part of one, for the consumed parameter or member it fills."""
+        if isinstance(value, dict):
+            members = tuple((key, self._entry_source(value[key], _member(parameter, key, at), at)) for key in value)
+            return tree(members=members)
+        if isinstance(value, list):
+            inner = replace(parameter, schema=parameter.schema.get("items", {}), required=None, default=None)
+            return tree(items=tuple(self._entry_source(item, inner, at) for item in value))
         if not isinstance(value, str):
-            if isinstance(value, (dict, list)):
-                return source_tree(map_strings(value, parse_template), lambda leaf: self.leaf(leaf, entry.at))
-            return Constant(value)
+            return _constant(value, parameter)
         scoped = self._scoped(value)
         if scoped is not None and "{{" not in value:
-            return self._reference(scoped, parameter, entry.at)
-        if value.startswith("$."):
-            self.problem("not-supported-yet", f"'{value}' refers to a step, which is not supported yet", entry.at)
+            return self._reference(scoped, parameter, at)
+        if _STEP.match(value):
+            self.problem("not-supported-yet", f"'{value}' refers to a step, which is not supported yet", at)
+            return Constant(ABSENT)
+        if self._is_elsewhere(value, at):
             return Constant(ABSENT)
         scope, dot, rest = value.partition(".")
         if dot and (meant := closest(scope, [*_SCOPES, self.namespace])) and self._could_be_input(rest, parameter):
-            self.problem("unknown-name", f"'{value}' refers to nothing", entry.at, f"did you mean '{meant}.{rest}'?")
+            self.problem("unknown-name", f"'{value}' refers to nothing", at, f"did you mean '{meant}.{rest}'?")
             return Constant(ABSENT)
         bare = value[1:-1] if re.fullmatch(r"\{[^{}]+\}", value) else value
         if bare in self.inputs or bare in self.fixed:
-            return self._reference(bare, parameter, entry.at)
+            return self._reference(bare, parameter, at)
         template = parse_template(value)
         if template.lone is not None and (name := self._scoped(template.lone.name)) is not None:
-            return self._reference(name, parameter, entry.at)
-        return self.resolve(template, entry.at)
+            return self._reference(name, parameter, at)
+        return self.resolve(template, at)
+
+    def _is_elsewhere(self, name: str, at: Place) -> bool:
+        """Whether a name is an input of another adapter of the file, which is told."""
+        scope, dot, rest = name.removeprefix("$this.").partition(".")
+        if not dot or scope not in self.namespaces or re.search(r"[\s{}]", rest):
+            return False
+        hint = f"did you mean '{self.namespace}.{rest}'?"
+        self.problem("unknown-name", f"'{name}' is an input of another adapter", at, hint)
+        return True
 
     def _could_be_input(self, name: str, parameter: Parameter | None) -> bool:
         return self.find_input(name) is not None or (parameter is not None and fold(parameter.name) == fold(name))
@@ -354,7 +387,7 @@ class Names:
         assert target is not None
         parameters = self._matching(entry)
         if not parameters and any(name == entry.name or self._scoped(name) == entry.name for name in free):
-            self.bound[entry.name] = self._entry_source(entry, _free_parameter(entry.name, entry.at))
+            self.bound[entry.name] = self._entry_source(entry.value, _free_parameter(entry.name, entry.at), entry.at)
         elif not parameters and fold(entry.name) == "body" and target.operation.body is None:
             parameters = [Parameter("body", "body", {}, False, at=entry.at)]
             self.target = replace(target, parameters=(*target.parameters, *parameters))
@@ -376,7 +409,7 @@ class Names:
                 message = f"'{parameter.name}' has a fixed value; this entry has no effect"
                 self.warn("unused-entry", message, entry.at)
             else:
-                self.sources[parameter.where, parameter.name] = self._entry_source(entry, parameter)
+                self.sources[parameter.where, parameter.name] = self._entry_source(entry.value, parameter, entry.at)
 
     def _is_credential(self, parameter: Parameter) -> bool:
         credential = self.target.credential if self.target is not None else None
@@ -392,7 +425,8 @@ class Names:
         body = self.target.operation.body
         if parameter.where == "body" and body is not None:
             return match_name(parameter.name, [self._scoped(n) or n for n in _template_names(body)]) is None
-        return parameter.where == "path" and match_name(parameter.name, self.target.path.holes) is None
+        hosts = [name for name in self.target.origin.holes if not self.variables.declares(name)]
+        return parameter.where == "path" and match_name(parameter.name, (*self.target.path.holes, *hosts)) is None
 
     def _tell_unplaced(self, parameter: Parameter) -> None:
         assert self.target is not None
@@ -456,6 +490,23 @@ class Names:
         return self.use(draft, parameter if parameter.where == "path" else None)
 
 
+# What a consumed parameter asks of a value, whatever the exposed input says of it.
+_LIMITS: Final = (
+    "enum", "const", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength",
+    "maxLength", "minItems", "maxItems", "uniqueItems", "items", "properties", "required", "additionalProperties",
+)  # fmt: skip
+
+
+def _with_limits(schema: dict[str, Any], consumed: Mapping[str, Any]) -> dict[str, Any]:
+    """An exposed input's schema that also keeps the limits of the parameter it fills."""
+    limits = {key: consumed[key] for key in _LIMITS if key in consumed and schema.get(key) != consumed[key]}
+    if not limits or limits in schema.get("allOf", []):
+        return schema
+    if not any(key in schema for key in limits):
+        return {**schema, **limits}
+    return {**schema, "allOf": [*schema.get("allOf", []), limits]}
+
+
 def match_name(name: str, names: Iterable[str]) -> str | None:
     """`name` among `names`: exactly, else the only one that folds to the same."""
     options = list(names)
@@ -463,6 +514,19 @@ def match_name(name: str, names: Iterable[str]) -> str | None:
         return name
     folded = [option for option in options if fold(option) == fold(name)]
     return folded[0] if len(folded) == 1 else None
+
+
+def _member(parameter: Parameter, key: str, at: Place) -> Parameter:
+    """A member of a parameter's value as a parameter: what its schema says of it."""
+    declared = parameter.schema.get("properties", {}).get(key, {})
+    return Parameter(key, parameter.where, declared, key in parameter.schema.get("required", ()) or None, at=at)
+
+
+def _constant(value: Any, parameter: Parameter) -> Constant:
+    """A constant as its parameter's type: a number is text, as it is written, where a text is declared."""
+    if parameter.schema.get("type") == "string" and isinstance(value, (int, float)):
+        return Constant(to_text(value))
+    return Constant(value)
 
 
 def _free_parameter(name: str, at: Place) -> Parameter:

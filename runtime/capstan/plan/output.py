@@ -33,10 +33,7 @@ class Picked:
     max_length: int | None = None
 
     def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
-        value = coerce(self.path.find(answer), self.type, self.name)
-        if self.max_length is not None and isinstance(value, str):
-            return value[: self.max_length]
-        return value
+        return _cut(coerce(self.path.find(answer), self.type, self.name), self.max_length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +43,11 @@ class Static:
     source: Source
     type: str | None
     name: str
+    max_length: int | None = None
 
     def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
         value = self.source.get(arguments)
-        return None if value is ABSENT else coerce(value, self.type, self.name)
+        return None if value is ABSENT else _cut(coerce(value, self.type, self.name), self.max_length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +103,10 @@ class FirstFound:
 
 
 Shape = Whole | Picked | Static | Object | Items | FirstFound
+
+
+def _cut(value: Any, length: int | None) -> Any:
+    return value[:length] if length is not None and isinstance(value, str) else value
 
 
 def coerce(value: Any, kind: str | None, name: str) -> Any:
@@ -191,20 +193,22 @@ def plan_output(output: Output, resolve: Resolve) -> Shape:
     if output.has_constant:
         constant = output.constant
         source = resolve(constant, output.at) if isinstance(constant, Template) else Constant(constant)
-        return Static(source, output.type, name)
+        return Static(source, output.type, name, output.max_length)
     if output.properties is not None:
         path = None if output.path is None or output.path.whole else output.path
         return _object(path, output.properties, resolve)
     if output.items is not None:
         item = plan_output(output.items, resolve)
         path = None if output.path is None or output.path.whole else output.path
+        if output.path is None and name:  # as of a scalar: the member of that name
+            path = JsonPath(f"$.{name}", (name,))
         return Picked(path or JsonPath("$", ()), "array", name) if isinstance(item, Whole) else Items(path, item, name)
     if _is_whole(output):
         # `- name: x, type: string` without a mapping is the member of that name.
         return (
             Whole()
             if not name or output.path is not None
-            else Picked(JsonPath(f"$.{name}", (name,)), output.type, name)
+            else Picked(JsonPath(f"$.{name}", (name,)), output.type, name, output.max_length)
         )
     assert output.path is not None
     return Picked(output.path, output.type, name, output.max_length)

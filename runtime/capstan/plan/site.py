@@ -10,6 +10,7 @@ from typing import Final
 
 from capstan.errors import LoadError, Problem
 from capstan.plan.types import CapabilityPlan, McpPlan, RestOperationPlan, RestPlan, ToolPlan
+from capstan.settings import is_loopback
 
 _SAFE_TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -28,8 +29,9 @@ class PortPlan:
     """Everything behind one port."""
 
     port: int
-    addresses: tuple[str, ...]  # none: wherever the operator says
+    address: str | None  # None: wherever the operator says
     title: str
+    version: str | None
     description: str
     operations: tuple[RestOperationPlan, ...]
     has_rest: bool
@@ -43,11 +45,11 @@ class Site:
     stdio: ToolSet | None
 
 
-def join_plans(plans: Iterable[CapabilityPlan]) -> tuple[Site, tuple[Problem, ...]]:
-    """The site and the warnings met on the way.
+def join_plans(plans: Iterable[CapabilityPlan], host: str | None = None) -> tuple[Site, tuple[Problem, ...]]:
+    """The site and the warnings met on the way. `host`, where an operator names one, stands above every address.
 
     Raises:
-        LoadError: two files want the same route.
+        LoadError: two adapters want the same route, or one port at two addresses.
     """
     capabilities = tuple(plans)
     problems: list[Problem] = []
@@ -59,14 +61,14 @@ def join_plans(plans: Iterable[CapabilityPlan]) -> tuple[Site, tuple[Problem, ..
         for server in capability.mcp:
             mcp.setdefault(server.port, []).append(server)
     numbers = sorted({*rest, *(port for port in mcp if port is not None)})
-    ports = tuple(_port(number, rest.get(number, []), mcp.get(number, []), problems) for number in numbers)
+    ports = tuple(_port(number, rest.get(number, []), mcp.get(number, []), host, problems) for number in numbers)
     stdio = _tool_set(mcp[None], problems) if None in mcp else None
     if any(problem.severity == "error" for problem in problems):
         raise LoadError(problems)
     return Site(capabilities, ports, stdio), tuple(problems)
 
 
-def _port(number: int, rest: list[RestPlan], mcp: list[McpPlan], problems: list[Problem]) -> PortPlan:
+def _port(number: int, rest: list[RestPlan], mcp: list[McpPlan], host: str | None, problems: list[Problem]) -> PortPlan:
     operations = [operation for adapter in rest for operation in adapter.operations]
     _check_routes(operations, problems)
     endpoints: list[tuple[str, ToolSet]] = []
@@ -76,19 +78,38 @@ def _port(number: int, rest: list[RestPlan], mcp: list[McpPlan], problems: list[
         for server in mcp:
             by_namespace.setdefault(server.namespace, []).append(server)
         endpoints += [(f"/{name}/mcp", _tool_set(servers)) for name, servers in by_namespace.items()]
+    taken = {path for path, _ in endpoints}
+    for operation in operations:
+        if operation.path in taken:
+            message = f"the route {operation.path} is that of the MCP server on the same port"
+            problems.append(Problem("duplicate-route", message, operation.at.location()))
     adapters: list[RestPlan] | list[McpPlan] = rest or mcp
-    named = [adapter.address for adapter in rest] + [server.address for server in mcp]
-    addresses = dict.fromkeys(address for address in named if address is not None)
     only = adapters[0] if len({adapter.title for adapter in adapters}) == 1 else None
     return PortPlan(
         port=number,
-        addresses=tuple(addresses),
+        address=host or _address(number, [*rest, *mcp], problems),
         title=only.title if only else f"{len(rest)} capabilities",
+        version=rest[0].version if only and rest else None,
         description=only.description if only else ", ".join(dict.fromkeys(a.title for a in rest)),
         operations=tuple(operations),
         has_rest=bool(rest),
         endpoints=tuple(endpoints),
     )
+
+
+def _address(number: int, adapters: list[RestPlan | McpPlan], problems: list[Problem]) -> str | None:
+    """The one address of a port. One file must not open what another keeps on this machine."""
+    first = adapters[0]
+    for adapter in adapters[1:]:
+        if _place(adapter) != _place(first):
+            message = f"port {number} is at {_place(adapter)} here and at {_place(first)} in another adapter"
+            hint = f"that is in {first.at.location()}; give both one address, or start with --host"
+            problems.append(Problem("two-addresses", message, adapter.at.location(), hint))
+    return first.address
+
+
+def _place(adapter: RestPlan | McpPlan) -> str:
+    return "127.0.0.1" if adapter.address is None or is_loopback(adapter.address) else adapter.address
 
 
 def _check_routes(operations: list[RestOperationPlan], problems: list[Problem]) -> None:
@@ -97,7 +118,8 @@ def _check_routes(operations: list[RestOperationPlan], problems: list[Problem]) 
         key = (operation.method, *(segment.key for segment in operation.segments))
         first = taken.setdefault(key, operation)
         if first is not operation:
-            message = f"the route {operation.method} {operation.path} is taken by another file too"
+            whose = "twice" if first.at.document is operation.at.document else "by another file too"
+            message = f"the route {operation.method} {operation.path} is taken {whose}"
             hint = f"first in {first.at.location()}; give one of them another path or port"
             problems.append(Problem("duplicate-route", message, operation.at.location(), hint))
 

@@ -18,7 +18,7 @@ from capstan.load.schema import Checker
 from capstan.plan.auth import AuthPlan
 from capstan.plan.body import BodyPlan
 from capstan.plan.output import Shape
-from capstan.plan.values import ABSENT, Arguments, Constant, Secret, Source, to_text
+from capstan.plan.values import ABSENT, Arguments, Constant, Pair, Secret, Source, fill_pairs, to_text
 
 FORBIDDEN_IN_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -67,9 +67,19 @@ def _encode_segment(source: Source, arguments: Arguments) -> str:
     name = getattr(source, "name", "")
     if value is ABSENT or value is None or value == "":
         raise BindError("missing-argument", f"'{name}' is missing: the path needs it", argument=name)
-    if isinstance(value, list):
-        value = ",".join(map(to_text, value))
-    return _percent(to_text(value), name)
+    return _encode_value(value, source)
+
+
+def _encode_value(value: Any, source: Source) -> str:
+    name = getattr(source, "name", "")
+    return _percent(",".join(_items(value, name)) if isinstance(value, list) else to_text(value), name)
+
+
+def _items(value: list[Any], name: str) -> list[str]:
+    texts = [to_text(item) for item in value]
+    if any("," in text for text in texts):
+        raise BindError("bad-argument", f"an item of '{name}' holds a comma, which would make two of it", argument=name)
+    return texts
 
 
 def _percent(text: str, name: str, safe: str = _UNRESERVED) -> str:
@@ -86,12 +96,13 @@ class NamedValue:
     name: str
     source: Source
 
-    def texts(self, arguments: Arguments) -> list[str]:
+    def texts(self, arguments: Arguments, *, one_line: bool = False) -> list[str]:
+        """The value's texts, several for an array; with `one_line`, for a place that puts commas between them."""
         value = self.source.get(arguments)
         if value is ABSENT or value is None:
             return []
         if isinstance(value, list):
-            return [to_text(item) for item in value]
+            return _items(value, self.argument) if one_line else [to_text(item) for item in value]
         return [to_text(value)]
 
     @property
@@ -111,7 +122,7 @@ class RequestPlan:
     method: str
     origin: tuple[str | Source, ...]  # https://host/base, without a trailing slash
     path: tuple[str | PathSegment, ...]
-    query_text: tuple[str | Source, ...]  # a query written in the path, encoded but for its values
+    query_text: tuple[Pair, ...]  # a query written in the path, encoded but for its values
     query: tuple[NamedValue, ...]
     fixed_headers: tuple[tuple[str, str | Secret], ...]
     headers: tuple[NamedValue, ...]
@@ -127,7 +138,7 @@ class RequestPlan:
         url = "".join(part if isinstance(part, str) else _host(part, arguments) for part in self.origin)
         for segment in self.path:
             url += segment if isinstance(segment, str) else "/" + segment.fill(arguments)
-        query = "".join(p if isinstance(p, str) else _encode_segment(p, arguments) for p in self.query_text)
+        query = fill_pairs(self.query_text, arguments, _encode_value)
         for parameter in self.query:
             for text in parameter.texts(arguments):
                 query += f"&{quote(parameter.name, safe=_UNRESERVED)}={_percent(text, parameter.argument)}"
@@ -135,7 +146,7 @@ class RequestPlan:
             url += "?" + query.removeprefix("&")
         headers = [(name, value if isinstance(value, str) else value.reveal()) for name, value in self.fixed_headers]
         for parameter in self.headers:
-            if texts := parameter.texts(arguments):
+            if texts := parameter.texts(arguments, one_line=True):
                 headers.append((parameter.name, _header_value(", ".join(texts), parameter.argument)))
         if self.cookies:
             pairs = [
@@ -253,8 +264,10 @@ class RestPlan:
     address: str | None
     port: int
     title: str
+    version: str | None
     description: str
     operations: tuple[RestOperationPlan, ...]
+    at: Place = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +287,7 @@ class McpPlan:
     title: str
     description: str
     tools: tuple[ToolPlan, ...]
+    at: Place = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +298,6 @@ class CapabilityPlan:
     sources: tuple[str, ...]  # the further files it was put together from
     title: str
     description: str
-    version: str | None
     apis: tuple[ApiPlan, ...]
     rest: tuple[RestPlan, ...]
     mcp: tuple[McpPlan, ...]

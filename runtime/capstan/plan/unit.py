@@ -14,11 +14,11 @@ from capstan.plan import types
 from capstan.plan.body import BodyPlan, plan_body, plan_whole_body
 from capstan.plan.names import Names, Target, match_name
 from capstan.plan.output import is_static, output_schema, plan_outputs
-from capstan.plan.values import ABSENT, Constant, FromInput, Secret, Source, Tree, to_text
+from capstan.plan.values import ABSENT, Constant, FromInput, Secret, Source, Tree, split_pairs, to_text
 from capstan.plan.variables import Variables
 
 _HOST_TEXT: Final = re.compile(r"[A-Za-z0-9._:/-]*")
-_WEB_ORIGIN: Final = re.compile(r"https?://[^/?#@\s]+[^?#@\s]*", re.IGNORECASE)
+_WEB_ORIGIN: Final = re.compile(r"https?://[^/?#@\s:][^?#@\s]*", re.IGNORECASE)
 _EFFECTS: Final[dict[str, Effect]] = {"GET": "read", "HEAD": "read", "OPTIONS": "read", "DELETE": "irreversible"}
 _ACCEPT: Final = "application/json, */*;q=0.8"
 
@@ -26,13 +26,14 @@ _ACCEPT: Final = "application/json, */*;q=0.8"
 def plan_unit(
     unit: Unit,
     namespace: str,
+    namespaces: frozenset[str],
     rest: RestOperation | None,
     target: Target | None,
     variables: Variables,
     problems: list[Problem],
 ) -> tuple[types.UnitPlan, dict[str, str]]:
     """The plan of a unit, and which input each variable of its route fills."""
-    names = Names(unit, namespace, rest, target, variables, problems)
+    names = Names(unit, namespace, namespaces - {namespace}, rest, target, variables, problems)
     names.declare()
     call = _call(names) if target is not None else None
     shape = plan_outputs(unit.outputs, lambda template, at: _output_value(names, template, at))
@@ -134,7 +135,11 @@ def _call(names: Names) -> types.CallPlan:
 def _call_plan(names: Names, target: Target) -> types.CallPlan:
     operation = target.operation
     segments = tuple(_segment(names, segment, operation.at) for segment in target.path.segments)
-    query_parts = [p if isinstance(p, str) else _path_hole(names, p.name, operation.at) for p in target.path.query]
+    query_parts = [
+        p if isinstance(p, str) else _path_hole(names, p.name, operation.at, needed=False) for p in target.path.query
+    ]
+    written = {parameter.name for name in (*target.path.query_holes, *target.origin.holes)
+               if (parameter := names.consumed(name)) is not None and parameter.where == "query"}  # fmt: skip
     query: list[types.NamedValue] = []
     headers: list[types.NamedValue] = []
     fixed_headers: list[tuple[str, str | Secret]] = []
@@ -142,6 +147,8 @@ def _call_plan(names: Names, target: Target) -> types.CallPlan:
     for parameter in target.parameters:
         source = names.source(parameter)
         if source is None or parameter.where in ("path", "body", "environment"):
+            continue
+        if parameter.where == "query" and parameter.name in written:  # a template has its value already
             continue
         value = types.NamedValue(parameter.name, source)
         if parameter.where == "header":
@@ -159,12 +166,12 @@ def _call_plan(names: Names, target: Target) -> types.CallPlan:
             case "cookie":
                 cookies.append(types.NamedValue(credential.name, shown))
     if not any(p.name.lower() == "accept" for p in target.parameters if p.where == "header"):
-        fixed_headers.append(("Accept", "application/json, */*;q=0.8"))
+        fixed_headers.append(("Accept", _ACCEPT))
     request = types.RequestPlan(
         method=operation.method,
         origin=_origin(names, target),
         path=segments,
-        query_text=tuple(query_parts),
+        query_text=split_pairs(query_parts),
         query=tuple(query),
         fixed_headers=tuple(fixed_headers),
         headers=tuple(headers),
@@ -199,7 +206,7 @@ def _header(
         fixed.append((parameter.name, Secret(text, value.source.shown) if value.source.shown else text))
 
 
-def _path_hole(names: Names, name: str, at: Place) -> Source:
+def _path_hole(names: Names, name: str, at: Place, *, needed: bool = True) -> Source:
     """A variable of the consumed path: a path parameter first, whatever else bears the name after."""
     assert names.target is not None
     places = [p for p in names.target.parameters if p.where == "path"]
@@ -208,7 +215,7 @@ def _path_hole(names: Names, name: str, at: Place) -> Source:
         if parameter.name == match:
             return names.source(parameter) or Constant(ABSENT)
     source = names.hole(name, at)
-    if isinstance(source, FromInput):
+    if needed and isinstance(source, FromInput):
         names.require(source.name)
     return source
 
@@ -253,18 +260,19 @@ def _host(names: Names, name: str, target: Target) -> Source:
     draft = names.find_input(name)
     if name in names.bound:
         source = names.bound[name]
-    elif names.variables.declares(name) or (draft is None and parameter is None):
+    elif parameter is not None and not names.variables.declares(name):
+        source = names.source(parameter) or Constant("")
+    elif draft is None or names.variables.declares(name):
         secret = names.variables.lookup(name, at, implicit=True)
         if secret is None:
             names.problem("unknown-name", f"'{name}' is no bound variable and no input", at)
         return Constant(secret.reveal() if secret is not None else "")
-    elif draft is not None:
-        source = names.use(draft)
     else:
-        assert parameter is not None
-        source = names.source(parameter) or Constant("")
+        source = names.use(draft)
     if isinstance(source, Constant):
         return source
+    if isinstance(source, FromInput):
+        names.require(source.name)
     chooser = names.inputs.get(getattr(source, "name", ""))
     options = chooser.schema.get("enum") if chooser is not None else None
     if not options:

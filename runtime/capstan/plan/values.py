@@ -1,6 +1,7 @@
 """Where a value comes from at call time: small frozen objects that `explain` can print and a request can ask.
 
-`ABSENT` is the answer of an optional input that the caller left out: whatever asked then leaves its own part out.
+`ABSENT` is the answer of an optional input that the caller left out: whatever asked then leaves its own part out. An
+explicit null is sent as null where it is a JSON value of its own; anywhere else it is as good as absent.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -108,6 +109,7 @@ class Tree:
 
 
 Source = Constant | FromInput | Joined | Tree
+Pair = tuple[str | Source, ...]  # `name=` and the values after it
 
 
 def read_integer(text: str) -> int:
@@ -141,19 +143,44 @@ def to_text(value: Any) -> str:
     return str(value)
 
 
+def split_pairs(parts: Iterable[str | Source]) -> tuple[Pair, ...]:
+    """`a={{a}}&b=1` -> its pairs."""
+    pairs: list[list[str | Source]] = [[]]
+    for part in parts:
+        if not isinstance(part, str):
+            pairs[-1].append(part)
+            continue
+        first, *others = part.split("&")
+        pairs[-1].append(first)
+        pairs += [[other] for other in others]
+    return tuple(kept for pair in pairs if (kept := tuple(part for part in pair if part != "")))
+
+
+def fill_pairs(pairs: Iterable[Pair], arguments: Arguments, encode: Callable[[Any, Source], str]) -> str:
+    """The pairs as one text; one with an absent value is left out."""
+    texts = []
+    for pair in pairs:
+        filled = [part if isinstance(part, str) else (part, part.get(arguments)) for part in pair]
+        if not any(not isinstance(item, str) and (item[1] is ABSENT or item[1] is None) for item in filled):
+            texts.append("".join(item if isinstance(item, str) else encode(item[1], item[0]) for item in filled))
+    return "&".join(texts)
+
+
 def source_tree(data: Any, leaf: Callable[[Any], Source]) -> Source:
-    """Data -> Tree; parts without any hole become one Constant."""
+    """Data whose leaves are templates or constants -> its source."""
     if isinstance(data, dict):
-        members = tuple((key, source_tree(value, leaf)) for key, value in data.items())
-        if all(isinstance(source, Constant) for _, source in members):
-            return Constant({key: source.get({}) for key, source in members}, _shown(source for _, source in members))
-        return Tree(None, members)
+        return tree(members=tuple((key, source_tree(value, leaf)) for key, value in data.items()))
     if isinstance(data, list):
-        items = tuple(source_tree(value, leaf) for value in data)
-        if all(isinstance(source, Constant) for source in items):
-            return Constant([source.get({}) for source in items], _shown(items))
-        return Tree(items, None)
+        return tree(items=tuple(source_tree(value, leaf) for value in data))
     return leaf(data)
+
+
+def tree(items: tuple[Source, ...] | None = None, members: tuple[tuple[str, Source], ...] | None = None) -> Source:
+    """A Tree; one Constant when all its leaves are."""
+    sources = [source for _, source in members or ()] if items is None else items
+    if not all(isinstance(source, Constant) for source in sources):
+        return Tree(items, members)
+    return Constant(Tree(items, members).get({}), _shown(sources))
 
 
 def _shown(sources: Any) -> str | None:

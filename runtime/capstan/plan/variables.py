@@ -28,6 +28,7 @@ class Variables:
         self.used: dict[str, Secret] = {}
         self._environ = environ
         self._binds = binds
+        self.files: list[str] = []  # that were read
         self._files: dict[str, Mapping[str, str] | None] = {}  # None: it cannot be read, which is told once
         self._told: set[str] = set()
         self._missing: set[str] = set()
@@ -97,7 +98,9 @@ class Variables:
             where = f"the environment variable {key} is not set"
             if bind is not None and bind.location is not None:
                 where = f"{bind.location} holds no value named '{key}'"
-            self.problems.append(Problem("missing-variable", where, at.location(), _set_hint(bind, key)))
+            subject = key if bind is None or bind.location is None else ""
+            told = Problem("missing-variable", where, at.location(), _set_hint(bind, key), subject=subject)
+            self.problems.append(told)
             value = ""
         secret = Secret(value, name)
         self.used[name] = secret
@@ -124,6 +127,7 @@ class Variables:
             looked = ", nor ".join(map(str, dict.fromkeys(candidates)))
             self.problems.append(Problem("missing-file", f"there is no file {looked}", at))
             return None
+        self.files.append(str(path))
         try:
             return read_values(path)
         except (OSError, ValueError) as error:
@@ -167,9 +171,12 @@ def read_values(path: Path) -> Mapping[str, str]:
 def _lines(text: str) -> dict[str, str]:
     values = {}
     for line in text.splitlines():
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if not equals or name.startswith("#"):
+        kept = line.strip()
+        if not kept or kept.startswith("#"):
             continue
+        name, equals, value = kept.removeprefix("export ").partition("=")
+        if not equals:
+            raise ValueError("a line without '='")
         value = value.strip()
         if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]

@@ -1,0 +1,39 @@
+"""What the documents show works: their files load, and what they name exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from capstan.plan.build import plan_file
+from capstan.settings import read_settings
+
+REPOSITORY = Path(__file__).parents[1]
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
+
+
+def test_the_capability_of_the_readme_can_be_served_without_a_warning(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+    file = tmp_path / "orders.yaml"
+    file.write_text(text)
+    plan, warnings = plan_file(file, {"SHOP_TOKEN": "t"})
+    assert [unit.name for unit in plan.units] == ["get-order", "get-order"]
+    assert warnings == ()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_and_every_file_named_in_a_document_is_there(document: Path) -> None:
+    text = document.read_text()
+    links = [link.partition("#")[0] for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text)]
+    assert [link for link in links if link and not (document.parent / link).exists()] == []
+    named = re.findall(r"`((?:scripts|benchmarks|schemas|capabilities|tests)/[\w./-]+)`", text)
+    assert [name for name in named if not (REPOSITORY / name).exists()] == []
+
+
+def test_the_settings_named_in_the_guide_are_those_that_are_read() -> None:
+    named = re.findall(r"`CAPSTAN_(\w+)`", (REPOSITORY / "docs" / "operating.md").read_text())
+    settings = read_settings({f"CAPSTAN_{name}": "7" for name in named})
+    assert all(getattr(settings, name.lower()) == 7 for name in named)
+    assert {name.lower() for name in named} == {*settings.__dataclass_fields__} - {"proxies"}
