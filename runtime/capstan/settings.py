@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
@@ -33,6 +34,7 @@ class Settings:
     proxies: Mapping[str, str] = field(default_factory=dict)
 
 
+@functools.lru_cache(maxsize=256)  # every request asks, of the same few names
 def is_loopback(host: str) -> bool:
     """Whether a host name or address means this machine and nothing beyond it."""
     try:

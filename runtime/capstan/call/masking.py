@@ -13,6 +13,7 @@ from capstan.plan.values import Secret
 
 # A shorter value is no secret worth the name, and masking `user` would mangle honest answers.
 MIN_LENGTH: Final = 8
+_PLAIN: Final = re.compile("[A-Za-z0-9]+")
 _ESCAPE: Final = re.compile("%[0-9A-F]{2}")
 
 
@@ -21,20 +22,10 @@ class Mask:
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
         self._secrets = tuple(secrets)
-        spellings: set[bytes] = set()
-        for secret in self._secrets:
-            text = secret.reveal()
-            if len(text) < MIN_LENGTH:
-                continue
-            escaped = json.dumps(text)[1:-1]
-            plain = json.dumps(text, ensure_ascii=False)[1:-1]
-            spelled = (text, quote(text, safe=""), quote_plus(text), escaped, plain)
-            entities = (html.escape(text), html.escape(text, quote=False), *_unicode_escapes(plain))
-            for spelling in (*spelled, *entities, escaped.replace("/", "\\/"), plain.replace("/", "\\/")):
-                spellings.add(spelling.encode("utf-8", "replace"))
-                spellings.add(_ESCAPE.sub(_lower, spelling).encode("utf-8", "replace"))
-        self._spellings = tuple(spellings)
-        self.overlap = max(map(len, self._spellings), default=1) - 1
+        texts = dict.fromkeys(s.reveal() for s in self._secrets if len(s.reveal()) >= MIN_LENGTH)
+        # What no spelling changes, to look for first: nearly always it is not there, and one look is enough.
+        self._spellings = tuple((_core(text), tuple(_spellings(text))) for text in texts)
+        self.overlap = max((len(one) for _, all_ in self._spellings for one in all_), default=1) - 1
 
     @property
     def knows_any(self) -> bool:
@@ -42,13 +33,16 @@ class Mask:
 
     def data(self, data: bytes) -> bytes:
         masked: bytearray | None = None
-        for spelling in self._spellings:
-            start = data.find(spelling)
-            while start >= 0:  # looked for in what came, not in what is masked: one secret may hold another
-                if masked is None:
-                    masked = bytearray(data)
-                masked[start : start + len(spelling)] = b"*" * len(spelling)
-                start = data.find(spelling, start + 1)
+        for core, spellings in self._spellings:
+            if core not in data:
+                continue
+            for spelling in spellings:
+                start = data.find(spelling)
+                while start >= 0:  # looked for in what came, not in what is masked: one secret may hold another
+                    if masked is None:
+                        masked = bytearray(data)
+                    masked[start : start + len(spelling)] = b"*" * len(spelling)
+                    start = data.find(spelling, start + 1)
         return data if masked is None else bytes(masked)
 
     def also(self, secrets: Iterable[Secret]) -> Mask:
@@ -59,6 +53,23 @@ class Mask:
         if not self._spellings:
             return text
         return self.data(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+
+def _core(text: str) -> bytes:
+    """The longest run of letters and digits: what every spelling of a text has in it."""
+    return max(_PLAIN.findall(text), key=len, default="").encode()
+
+
+def _spellings(text: str) -> set[bytes]:
+    escaped = json.dumps(text)[1:-1]
+    plain = json.dumps(text, ensure_ascii=False)[1:-1]
+    entities = (html.escape(text), html.escape(text, quote=False), *_unicode_escapes(plain))
+    spelled = (text, quote(text, safe=""), quote_plus(text), escaped, plain, *entities)
+    found: set[bytes] = set()
+    for spelling in (*spelled, escaped.replace("/", "\\/"), plain.replace("/", "\\/")):
+        found.add(spelling.encode("utf-8", "replace"))
+        found.add(_ESCAPE.sub(_lower, spelling).encode("utf-8", "replace"))
+    return found
 
 
 def _unicode_escapes(text: str) -> Iterator[str]:
