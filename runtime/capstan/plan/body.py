@@ -42,6 +42,10 @@ _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U001
 _XML_ENTITIES: Final = {'"': "&quot;", "'": "&apos;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
 
 
+# Made once: json.dumps makes an encoder for every value that asks for more than the ordinary.
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 @dataclass(frozen=True, slots=True)
 class JsonPlan:
     """JSON: the whole value of one input, or data with values in it."""
@@ -216,7 +220,7 @@ def to_json(value: Any) -> bytes:
 
 
 def _json_text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _COMPACT.encode(value)
 
 
 def form(pairs: list[tuple[str, Any]]) -> bytes:

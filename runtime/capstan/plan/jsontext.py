@@ -15,9 +15,10 @@ def parse_json(text: str | bytes, *, unique: bool = False) -> Any:
     Raises:
         ValueError: it is not JSON, or nested too deeply. A json.JSONDecodeError knows the position.
     """
-    hook = _members if unique else None
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
     try:
-        return json.loads(text, object_pairs_hook=hook, parse_constant=_no_constant, parse_float=_float)
+        return (_UNIQUE if unique else _STRICT).decode(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -71,3 +72,8 @@ def _float(text: str) -> float:
     if number in (float("inf"), float("-inf")):
         raise ValueError(f"the number {text[:20]} is too large")
     return number
+
+
+# Made once: json.loads makes a decoder for every text that asks for more than the ordinary.
+_STRICT: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_float)
+_UNIQUE: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_float, object_pairs_hook=_members)
