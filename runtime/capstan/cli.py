@@ -271,7 +271,7 @@ def _arguments(texts: Sequence[str], schemas: Mapping[str, Mapping[str, Any]]) -
     """`KEY=text`, read as the input's type; `KEY:=json`; `KEY=@file`."""
     from capstan.errors import BindError
     from capstan.expose.arguments import read_json, reader_of
-    from capstan.plan.names import match_name
+    from capstan.load.expression import match_name
 
     found: dict[str, Any] = {}
     for text in texts:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -25,6 +25,15 @@ class ExpressionError(ValueError):
 def fold(name: str) -> str:
     """Names that differ only in case, `-` and `_` fold to one."""
     return name.replace("-", "_").lower()
+
+
+def match_name(name: str, names: Iterable[str]) -> str | None:
+    """`name` among `names`: exactly, else the only one that folds to the same."""
+    options = list(names)
+    if name in options:
+        return name
+    folded = [option for option in options if fold(option) == fold(name)]
+    return folded[0] if len(folded) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)

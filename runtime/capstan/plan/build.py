@@ -16,8 +16,8 @@ from capstan.load.expression import Hole, PathTemplate, Template, fold
 from capstan.load.schema import suggest
 from capstan.plan import types
 from capstan.plan.auth import Credential, Fill, plan_auth
-from capstan.plan.names import Target
 from capstan.plan.site import join_plans
+from capstan.plan.target import Target
 from capstan.plan.tls import open_context
 from capstan.plan.unit import host_names, plan_unit
 from capstan.plan.values import Secret

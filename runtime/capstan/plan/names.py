@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from capstan.errors import Problem
 from capstan.load.document import Place
-from capstan.load.expression import PathTemplate, Template, fold, parse_template
-from capstan.load.model import ConsumedApi, ConsumedOperation, Parameter, RestOperation, Unit, Where, WithEntry
+from capstan.load.expression import Template, fold, match_name, parse_template
+from capstan.load.model import Parameter, RestOperation, Unit, Where, WithEntry
 from capstan.load.schema import closest, suggest
-from capstan.plan import types
-from capstan.plan.auth import Credential
+from capstan.plan.target import PLACES, Target, template_names
 from capstan.plan.values import ABSENT, Constant, FromInput, Joined, Source, source_tree, to_text, tree
 from capstan.plan.variables import Variables
 
 _SCOPES: Final = frozenset({"rest", "tools", "mcp"})
-_PLACES: Final[dict[str, Where]] = {"path": "path", "query": "query", "header": "header", "body": "body",
-                                    "cookie": "cookie"}  # fmt: skip
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 # `$.step`, and `$step.`: what a step or a body holds.
 _STEP: Final = re.compile(r"\$(?!this\.)([A-Za-z_][\w-]*)?\.")
@@ -33,41 +30,6 @@ _NOT_OURS: Final = frozenset({
     "host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade",
     "proxy-authorization", "proxy-connection", "accept-encoding", "expect",
 })  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A consumed operation with all that surrounds it."""
-
-    api: ConsumedApi
-    operation: ConsumedOperation
-    path: PathTemplate
-    parameters: tuple[Parameter, ...]  # of the API, the resource and the operation; the innermost wins
-    plan: types.ApiPlan
-    credential: Credential | None
-    origin: Template
-    undeclared: frozenset[str]  # variables of the path that no parameter declares
-
-    def free_names(self) -> Iterator[str]:
-        """Every name in a template of the consumed side."""
-        yield from self.path.holes
-        yield from self.origin.holes
-        yield from _template_names(self.operation.body)
-        yield from _template_names([parameter.value for parameter in self.parameters])
-
-
-def _template_names(value: Any) -> Iterator[str]:
-    """The names in the templates of a body or a value, however deep."""
-    match value:
-        case Template():
-            yield from value.holes
-        case dict():
-            yield from _template_names(list(value.values()))
-        case list() | tuple():
-            for item in value:
-                yield from _template_names(item)
-        case _ if is_dataclass(value) and not isinstance(value, Place):
-            yield from _template_names([getattr(value, f.name) for f in fields(value)])
 
 
 @dataclass(slots=True)
@@ -192,7 +154,7 @@ class Names:
     def _derive(self, name: str, parameter: Parameter, where: Where | None = None) -> Draft:
         """A new input with the type of the consumed parameter it fills."""
         assert self.target is not None
-        whole = parameter.where == "body" and where is None and self.takes_whole_body(parameter)
+        whole = parameter.where == "body" and where is None and self.target.takes_whole_body(parameter)
         if whole and self.rest is not None:
             name_in_use = next((draft.name for draft in self.inputs.values() if draft.whole_body), None)
             if name_in_use is not None:
@@ -208,15 +170,6 @@ class Names:
         default = parameter.default if parameter.default is not None else ABSENT
         return self._add(Draft(name, where, schema, required, default, parameter.at, declared=False, whole_body=whole))
 
-    def takes_whole_body(self, parameter: Parameter) -> bool:
-        assert self.target is not None
-        if self.target.operation.body is not None:
-            return False
-        bodies = [p for p in self.target.parameters if p.where == "body"]
-        if len(bodies) != 1 or bodies[0] is not parameter:
-            return False
-        return fold(parameter.name) == "body" or parameter.schema.get("type") in (None, "object", "array")
-
     # --- references and templates
 
     def _reference(self, name: str, parameter: Parameter | None, at: Place) -> Source:
@@ -226,7 +179,7 @@ class Names:
         draft = self.inputs.get(name)
         place, _, rest = name.partition(".")
         own = parameter is not None and parameter.name == name  # a parameter may be called `query.x`
-        where = _PLACES.get(place) if rest and not own else None
+        where = PLACES.get(place) if rest and not own else None
         if draft is None and where is None:
             draft = self._input_of(parameter) if own and parameter is not None else self.find_input(name)
         if draft is None and where is not None:
@@ -297,7 +250,7 @@ class Names:
             draft = self.find_input(name)
             if draft is not None:
                 return self.use(draft)
-            parameter = self.consumed(name)
+            parameter = self.target.find(name) if self.target is not None else None
             if parameter is not None:
                 return self.source(parameter) or Constant(ABSENT)
         secret = self.variables.lookup(name, at, implicit=name.isupper())
@@ -318,26 +271,6 @@ class Names:
         return self.target is not None and not self.unit.with_ and not self.unit.parameters
 
     # --- the call
-
-    def consumed(self, name: str) -> Parameter | None:
-        names = {p.name: p for p in self.target.parameters} if self.target is not None else {}
-        match = match_name(name, names)
-        return names[match] if match is not None else None
-
-    def _matching(self, entry: WithEntry) -> list[Parameter]:
-        """The consumed parameters a `with` key fills; `path.x` names the place too."""
-        assert self.target is not None
-        parameters = self.target.parameters
-        exact = [p for p in parameters if p.name == entry.name]
-        if exact:
-            return exact
-        place, _, rest = entry.name.partition(".")
-        if rest and place in _PLACES:
-            located = [p for p in parameters if p.where == place]
-            match = match_name(rest, [p.name for p in located])
-            return [p for p in located if p.name == match]
-        match = match_name(entry.name, [p.name for p in parameters])
-        return [p for p in parameters if p.name == match]
 
     def _entry_source(self, value: Any, parameter: Parameter, at: Place) -> Source:
         """The value of a `with` entry, or a part of one, for the consumed parameter or member it fills."""
@@ -385,19 +318,19 @@ class Names:
         """Take one entry of `with`."""
         target = self.target
         assert target is not None
-        parameters = self._matching(entry)
+        parameters = target.matching(entry.name)
         if not parameters and any(name == entry.name or self._scoped(name) == entry.name for name in free):
             self.bound[entry.name] = self._entry_source(entry.value, _free_parameter(entry.name, entry.at), entry.at)
         elif not parameters and fold(entry.name) == "body" and target.operation.body is None:
             parameters = [Parameter("body", "body", {}, False, at=entry.at)]
             self.target = replace(target, parameters=(*target.parameters, *parameters))
         elif not parameters:
-            names = [p.name for p in target.parameters if not self._is_credential(p)]
+            names = [p.name for p in target.parameters if not target.is_credential(p)]
             call = f"'{target.api.namespace}.{target.operation.name}'"
             self.problem("unknown-parameter", f"{call} takes no '{entry.name}'", entry.at,
                          suggest(entry.name, names), key=True)  # fmt: skip
         for parameter in parameters:
-            if self._is_credential(parameter):
+            if target.is_credential(parameter):
                 message = f"'{parameter.name}' is filled by the authentication; this entry has no effect"
                 self.warn("unused-entry", message, entry.at)
             elif self._is_unplaced(parameter):
@@ -411,20 +344,12 @@ class Names:
             else:
                 self.sources[parameter.where, parameter.name] = self._entry_source(entry.value, parameter, entry.at)
 
-    def _is_credential(self, parameter: Parameter) -> bool:
-        credential = self.target.credential if self.target is not None else None
-        if credential is None or parameter.where != credential.place:
-            return False
-        if credential.place == "header":
-            return parameter.name.lower() == credential.name.lower()
-        return parameter.name == credential.name
-
     def _is_unplaced(self, parameter: Parameter) -> bool:
         """Whether the request has no room for a parameter: its path, or the body that the file writes out."""
         assert self.target is not None
         body = self.target.operation.body
         if parameter.where == "body" and body is not None:
-            return match_name(parameter.name, [self._scoped(n) or n for n in _template_names(body)]) is None
+            return match_name(parameter.name, [self._scoped(n) or n for n in template_names(body)]) is None
         hosts = [name for name in self.target.origin.holes if not self.variables.declares(name)]
         return parameter.where == "path" and match_name(parameter.name, (*self.target.path.holes, *hosts)) is None
 
@@ -446,7 +371,7 @@ class Names:
         """The source of a parameter that no `with` entry names."""
         assert self.target is not None
         in_path = parameter.where == "path"
-        if self._is_credential(parameter):
+        if self.target.is_credential(parameter):
             return None
         if self._is_unplaced(parameter):
             self._tell_unplaced(parameter)
@@ -505,15 +430,6 @@ def _with_limits(schema: dict[str, Any], consumed: Mapping[str, Any]) -> dict[st
     if not any(key in schema for key in limits):
         return {**schema, **limits}
     return {**schema, "allOf": [*schema.get("allOf", []), limits]}
-
-
-def match_name(name: str, names: Iterable[str]) -> str | None:
-    """`name` among `names`: exactly, else the only one that folds to the same."""
-    options = list(names)
-    if name in options:
-        return name
-    folded = [option for option in options if fold(option) == fold(name)]
-    return folded[0] if len(folded) == 1 else None
 
 
 def _member(parameter: Parameter, key: str, at: Place) -> Parameter:

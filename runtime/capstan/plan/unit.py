@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from capstan.errors import Problem
 from capstan.load.document import Place
-from capstan.load.expression import Hole, Template, fold
+from capstan.load.expression import Hole, Template, fold, match_name
 from capstan.load.model import Effect, Parameter, RestOperation, Unit
 from capstan.load.schema import Checker
 from capstan.plan import types
 from capstan.plan.body import BodyPlan, plan_body, plan_whole_body
-from capstan.plan.names import Names, Target, match_name
+from capstan.plan.names import Names
 from capstan.plan.output import is_static, output_schema, plan_outputs
+from capstan.plan.target import Target
 from capstan.plan.values import ABSENT, Constant, FromInput, Secret, Source, Tree, split_pairs, to_text
 from capstan.plan.variables import Variables
 
@@ -139,7 +140,7 @@ def _call_plan(names: Names, target: Target) -> types.CallPlan:
         p if isinstance(p, str) else _path_hole(names, p.name, operation.at, needed=False) for p in target.path.query
     ]
     written = {parameter.name for name in (*target.path.query_holes, *target.origin.holes)
-               if (parameter := names.consumed(name)) is not None and parameter.where == "query"}  # fmt: skip
+               if (parameter := target.find(name)) is not None and parameter.where == "query"}  # fmt: skip
     query: list[types.NamedValue] = []
     headers: list[types.NamedValue] = []
     fixed_headers: list[tuple[str, str | Secret]] = []
@@ -256,7 +257,7 @@ def _origin(names: Names, target: Target) -> tuple[str | Source, ...]:
 
 def _host(names: Names, name: str, target: Target) -> Source:
     at = target.api.base_uri_at
-    parameter = names.consumed(name)
+    parameter = target.find(name)
     draft = names.find_input(name)
     if name in names.bound:
         source = names.bound[name]
@@ -293,7 +294,7 @@ def _body(names: Names, target: Target) -> BodyPlan | None:
         fixed = names.source(parameter) if fold(parameter.name) == "content_type" else None
         if isinstance(fixed, Constant) and isinstance(fixed.value, str):
             media_type = fixed.value
-    if len(parameters) == 1 and names.takes_whole_body(parameters[0]):
+    if len(parameters) == 1 and target.takes_whole_body(parameters[0]):
         source = names.source(parameters[0])
         return plan_whole_body(source, media_type) if source is not None else None
     members = tuple((p.name, source) for p in parameters if (source := names.source(p)) is not None)
