@@ -21,20 +21,61 @@ LINGER_SECONDS: Final = 0.25  # for a request that is on its way
 _MAX_HEAD_BYTES: Final = 64 * 1024
 _UPGRADE: Final = frozenset({b"upgrade", b"http2-settings"})
 _CLOSE: Final = (b"connection", b"close")
+_TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class Protocol(HttpToolsProtocol):
-    """A connection that stays in HTTP/1.1, bounds the head of a request, and closes gently.
+    """A connection that stays in HTTP/1.1, bounds the head of a request and the wait for it, and closes gently.
 
     Asked to upgrade, uvicorn's parser stops at the end of the head, and uvicorn takes the request for complete: it
     would be served without its body.
     """
 
+    patience = 30.0  # seconds for a head, and between two pieces of a body
     _head_bytes = 0  # received since the last head was complete
+    _is_whole = False  # the request last begun
+    _waiting: asyncio.TimerHandle | None = None  # for the rest of it
+
+    @classmethod
+    def with_patience(cls, seconds: float) -> type[Protocol]:
+        return type(cls.__name__, (cls,), {"patience": seconds})
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_no_more()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        if self._is_whole:
+            self._wait_no_more()
+        elif self._waiting is None and not self.transport.is_closing():
+            self._waiting = self.loop.call_later(self.patience, self._give_up)
+
+    def _wait_no_more(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _give_up(self) -> None:
+        """Close the connection of a request that does not come to its end. Nothing acts on one that is not whole."""
+        self._waiting = None
+        cycle = self.cycle
+        begun = cycle is not None and not cycle.response_complete
+        answering = begun and (cycle.response_started or not cycle.more_body)
+        if answering or self.pipeline or self.flow.read_paused:  # an earlier one, or it is not the caller who is slow
+            self._wait()
+            return
+        if begun or self._head_bytes:
+            self.transport.write(_TOO_SLOW)
+        self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
         self._head_bytes += len(data)
+        self._is_whole = False  # what comes is at least the start of a request
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -43,6 +84,7 @@ class Protocol(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
         if self._head_bytes > _MAX_HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The head of the request is too large.")
+        self._wait()
 
     def _decline(self, rest: bytes) -> None:
         """Read the same head again without its wish for another protocol, and then what follows it."""
@@ -56,18 +98,25 @@ class Protocol(HttpToolsProtocol):
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.data_received(b"%s %s HTTP/1.1\r\n%s\r\n" % (method, self.url, kept) + rest)
 
+    def on_message_begin(self) -> None:
+        self._is_whole = False
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         self._head_bytes = 0
+        self._wait_no_more()
         if not self.parser.should_upgrade():
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes = 0
+        self._wait_no_more()
         if not self.parser.should_upgrade():
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._head_bytes = 0
+        self._is_whole = True
         if not self.parser.should_upgrade():
             super().on_message_complete()
 

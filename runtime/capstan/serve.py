@@ -159,9 +159,10 @@ class _Server:
 
     async def listen(self, sockets: Mapping[int, socket.socket]) -> None:
         """Accept connections on every port."""
+        protocol = Protocol.with_patience(self._settings.request_timeout_seconds)
         for number, bound in sockets.items():
             config = uvicorn.Config(
-                _PortApp(self, number), http=Protocol, ws="none", lifespan="off", interface="asgi3",
+                _PortApp(self, number), http=protocol, ws="none", lifespan="off", interface="asgi3",
                 log_config=None, access_log=False, server_header=False, proxy_headers=False,
                 backlog=_BACKLOG, timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=max(1, round(self._settings.stop_timeout_seconds)),

@@ -25,6 +25,7 @@ class Settings:
     connect_timeout_seconds: float = 5.0
     read_timeout_seconds: float = 30.0  # between two reads
     total_timeout_seconds: float = 60.0  # of one upstream call, its body included
+    request_timeout_seconds: float = 30.0  # for the head of a request, and between two pieces of its body
     stop_timeout_seconds: float = 10.0  # for calls in flight when asked to stop
     max_connections: int = 100  # to one consumed API, per process
     max_request_bytes: int = 1024**2

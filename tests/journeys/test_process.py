@@ -200,6 +200,52 @@ async def test_a_call_that_never_ends_is_given_up_in_time(things: Path, upstream
             assert (await call).status_code >= 500
 
 
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        pytest.param(b"", b"", id="nothing"),
+        pytest.param(b"\r\n", b"HTTP/1.1 408", id="an empty line"),
+        pytest.param(b"%b HTTP/1.1\r\nHost: local", b"HTTP/1.1 408", id="half a head"),
+        pytest.param(
+            b"%b HTTP/1.1\r\nHost: localhost\r\nAccept: application/json, text/event-stream\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+            b"HTTP/1.1 408",
+            id="half a body",
+        ),
+    ],
+)
+@pytest.mark.parametrize(("door", "line"), [(8080, b"GET /things/1"), (9090, b"POST /mcp")])
+async def test_a_request_that_does_not_come_to_its_end_is_given_up(
+    things: Path, upstream: RecordingUpstream, door: int, line: bytes, sent: bytes, answer: bytes
+) -> None:
+    async with serving(things, env={"CAPSTAN_REQUEST_TIMEOUT_SECONDS": "0.3"}) as server, asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", door + server.offset)
+        writer.write(sent.replace(b"%b", line))
+        told = await reader.read()
+        writer.close()
+        assert told.startswith(answer)
+        assert bool(told) == bool(answer)
+        assert not upstream.requests
+
+
+async def test_an_answer_that_takes_longer_than_a_request_may_is_not_cut_off(
+    things: Path, upstream: RecordingUpstream
+) -> None:
+    gate = Gate()
+    upstream.then(gate)
+    async with serving(things, env={"CAPSTAN_REQUEST_TIMEOUT_SECONDS": "0.2"}) as server, asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", 8080 + server.offset)
+        writer.write(b"GET /things/1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await upstream.wait_for(lambda running: len(running.requests) == 1)
+        writer.write(b"GET /things/2 HTTP/1.1\r\nHo")  # the next one, which never ends
+        await asyncio.sleep(0.5)
+        gate.open.set()
+        told = await reader.read()
+        writer.close()
+        assert re.findall(rb"HTTP/1.1 (\d+)", told) == [b"200", b"408"]
+        assert len(upstream.requests) == 1
+
+
 async def test_an_open_mcp_stream_does_not_hold_the_server(things: Path) -> None:
     async with serving(things) as server, client(server.mcp) as http:
         who = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
