@@ -21,10 +21,10 @@ from typing import Any, Final
 import uvicorn
 
 from capstan.errors import CapabilityError, LoadError, Problem, in_file_order
+from capstan.expose.asgi import Receive, Scope, Send
 from capstan.expose.door import Access
 from capstan.expose.generation import Generation
 from capstan.expose.mcp import McpApp, Tools
-from capstan.expose.rest import Receive, Scope, Send
 from capstan.listener import LINGER_SECONDS, Listener, Protocol
 from capstan.load.files import find_files
 from capstan.plan.build import plan_file

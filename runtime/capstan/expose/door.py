@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.middleware.cors import CORSMiddleware
 
+from capstan.expose.asgi import Receive, Scope, Send, respond_problem
 from capstan.expose.calllog import log_refusal
-from capstan.expose.problem import PROBLEM_TYPE
-from capstan.expose.rest import Receive, RestApp, Scope, Send
+from capstan.expose.rest import RestApp
 from capstan.settings import is_loopback
 
 # Every header that is passed on: which identifiers an upstream gives (`Capture-Id`) no list can foresee.
@@ -97,7 +96,4 @@ class Door:
 async def _refuse(send: Send, status: int, code: str, reason: str) -> None:
     problem = {"type": f"urn:capstan:error:{code}", "title": "Refused", "status": status, "code": code,
                "detail": reason, "outcome": "not-sent", "retry_safe": True}  # fmt: skip
-    body = json.dumps(problem, indent=2).encode() + b"\n"
-    headers = [(b"content-type", PROBLEM_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await respond_problem(send, status, problem)

@@ -21,6 +21,7 @@ from mcp.shared.exceptions import MCPError
 
 from capstan.call.engine import Answer, LiveUnit
 from capstan.errors import CallError, ShapeError
+from capstan.expose.asgi import respond
 from capstan.expose.calllog import log_call, log_fault
 from capstan.expose.problem import internal_problem, problem_of, status_of
 from capstan.plan.jsontext import is_deeper_than, parse_answer, parse_json
@@ -220,9 +221,7 @@ def _request_id(body: bytes) -> str | None:
 async def _refuse_id(send: Any) -> None:
     error = {"code": types.INVALID_REQUEST, "message": "a request of this id is still being answered"}
     body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 400, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await respond(send, 400, [(b"content-type", b"application/json")], body)
 
 
 # --- tools

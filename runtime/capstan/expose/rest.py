@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -13,26 +12,21 @@ from capstan.call.engine import Answer, LiveUnit
 from capstan.call.upstream import UpstreamResponse
 from capstan.errors import BindError, CallError, UpstreamError, UpstreamRefused
 from capstan.expose.arguments import ArgumentReader
+from capstan.expose.asgi import NOSNIFF, WITHOUT_CONTENT, RawHeaders, Receive, Scope, Send, respond, respond_problem
 from capstan.expose.calllog import log_call, log_fault, log_refusal
-from capstan.expose.problem import PROBLEM_TYPE, internal_problem, problem_of, status_of
+from capstan.expose.problem import internal_problem, problem_of, status_of
 from capstan.expose.router import Router
 from capstan.plan.body import to_json
 from capstan.plan.types import RestOperationPlan
 from capstan.settings import Settings
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-RawHeaders = list[tuple[bytes, bytes]]
 Page = Callable[[], tuple[bytes, bytes]]  # media type and content, made when first asked for
 
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # what an upstream's header may hold and ours must not
 _BUFFERED_BYTES: Final = 64 * 1024  # a longer answer is streamed
-_WITHOUT_CONTENT: Final = frozenset({204, 205, 304})
 _JSON: Final = b"application/json"
 # An upstream's page must not run as ours: a browser shows it without scripts, forms or our origin.
 _SANDBOX: Final = (b"content-security-policy", b"sandbox")
-_NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 
 
 class RestUnit:
@@ -69,12 +63,12 @@ class RestApp:
             allowed = set(found) | ({"GET"} if page is not None else set())
             if page is not None and method in ("GET", "HEAD"):
                 media_type, content = page()
-                await _respond(send, 200, [(b"content-type", media_type), _NOSNIFF], content, head=method == "HEAD")
+                await respond(send, 200, [(b"content-type", media_type), NOSNIFF], content, head=method == "HEAD")
                 return
             await self._not_by_this_method(method, allowed, send)
             return
         log_refusal("rest", method, 404, "no-route")
-        await _problem(send, 404, {
+        await respond_problem(send, 404, {
             "type": "urn:capstan:error:no-route", "title": "Not Found", "status": 404, "code": "no-route",
             "detail": "there is no route of this path", "outcome": "not-sent", "retry_safe": True,
             "hint": "the routes are listed at /docs and /openapi.json",
@@ -86,10 +80,10 @@ class RestApp:
         allowed.add("OPTIONS")
         allow = (b"allow", ", ".join(sorted(allowed)).encode())
         if method == "OPTIONS":
-            await _respond(send, 204, [allow], b"")
+            await respond(send, 204, [allow], b"")
             return
         log_refusal("rest", method, 405, "wrong-method")
-        await _problem(send, 405, {
+        await respond_problem(send, 405, {
             "type": "urn:capstan:error:wrong-method", "title": "Method Not Allowed", "status": 405,
             "code": "wrong-method", "detail": f"this route does not take {method}", "outcome": "not-sent",
             "retry_safe": True, "hint": f"it takes {', '.join(sorted(allowed))}",
@@ -114,32 +108,32 @@ class RestApp:
             else:
                 status = status_of(caught)
                 headers = _raw(caught.headers) if isinstance(caught, UpstreamRefused) else []
-                await _problem(send, status, problem_of(caught), headers, head=head)
+                await respond_problem(send, status, problem_of(caught), headers, head=head)
         except Exception as fault:  # noqa: BLE001 - the outermost edge
             log_fault("rest", unit.plan.unit, fault)
-            await _problem(send, 500, internal_problem(), head=head)
+            await respond_problem(send, 500, internal_problem(), head=head)
         finally:
             log_call("rest", unit.plan.unit, status, started, error)
 
     async def _send(self, answer: Answer, send: Send, *, head: bool) -> None:
         headers = _raw(answer.headers)
         if answer.response is None:
-            if answer.empty or answer.status in _WITHOUT_CONTENT:
-                await _respond(send, answer.status, headers, b"")
+            if answer.empty or answer.status in WITHOUT_CONTENT:
+                await respond(send, answer.status, headers, b"")
             else:
                 headers.append((b"content-type", _JSON))
-                await _respond(send, answer.status, headers, to_json(answer.value), head=head)
+                await respond(send, answer.status, headers, to_json(answer.value), head=head)
             return
         response = answer.response
         try:
             pieces, taken, complete = await self._begin(response)
             media_type = _CONTROL.sub(b"?", response.media_type.encode("latin-1", "replace"))
             if media_type:
-                headers += [(b"content-type", media_type), _NOSNIFF]
+                headers += [(b"content-type", media_type), NOSNIFF]
                 if b"html" in media_type or b"xml" in media_type or b"svg" in media_type:
                     headers.append(_SANDBOX)
             if complete:
-                await _respond(send, answer.status, headers, taken, head=head)
+                await respond(send, answer.status, headers, taken, head=head)
                 return
             if head:
                 await _start(send, answer.status, headers, response.content_length)
@@ -233,19 +227,3 @@ def _raw(headers: tuple[tuple[str, str], ...]) -> RawHeaders:
         (name.lower().encode("latin-1", "replace"), _CONTROL.sub(b"?", value.encode("utf-8", "replace")))
         for name, value in headers
     ]
-
-
-async def _respond(send: Send, status: int, headers: RawHeaders, body: bytes, *, head: bool = False) -> None:
-    if status not in _WITHOUT_CONTENT:
-        headers = [*headers, (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    empty = head or status in _WITHOUT_CONTENT
-    await send({"type": "http.response.body", "body": b"" if empty else body})
-
-
-async def _problem(
-    send: Send, status: int, problem: dict[str, Any], headers: RawHeaders | None = None, *, head: bool = False
-) -> None:
-    body = json.dumps(problem, ensure_ascii=False, indent=2).encode("utf-8", "replace") + b"\n"
-    kept = [*(headers or []), (b"content-type", PROBLEM_TYPE.encode()), _NOSNIFF]
-    await _respond(send, status, kept, body, head=head)

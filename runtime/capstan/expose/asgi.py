@@ -1,0 +1,34 @@
+"""The words of ASGI, and a whole answer said in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from capstan.expose.problem import PROBLEM_TYPE
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+RawHeaders = list[tuple[bytes, bytes]]
+
+WITHOUT_CONTENT: Final = frozenset({204, 205, 304})
+NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
+
+
+async def respond(send: Send, status: int, headers: RawHeaders, body: bytes, *, head: bool = False) -> None:
+    """Send a whole answer; to HEAD, and with a status that has no content, its headers only."""
+    if status not in WITHOUT_CONTENT:
+        headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    empty = head or status in WITHOUT_CONTENT
+    await send({"type": "http.response.body", "body": b"" if empty else body})
+
+
+async def respond_problem(
+    send: Send, status: int, problem: dict[str, Any], headers: RawHeaders | None = None, *, head: bool = False
+) -> None:
+    body = json.dumps(problem, ensure_ascii=False, indent=2).encode("utf-8", "replace") + b"\n"
+    kept = [*(headers or []), (b"content-type", PROBLEM_TYPE.encode()), NOSNIFF]
+    await respond(send, status, kept, body, head=head)
