@@ -13,13 +13,14 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from capstan.expose.openapi import openapi_document
 from capstan.load import load
+from capstan.load.files import find_files
 from capstan.plan.build import build_plan
 from capstan.plan.site import join_plans
 from capstan.plan.types import CapabilityPlan
 from plan.helpers import capability, plan_of
 
 ROOT = Path(__file__).parents[2]
-BUNDLED = sorted((ROOT / "capabilities").rglob("*.yaml"))
+BUNDLED = find_files([str(ROOT / "capabilities")])[0]
 PUBLISHED = sorted((ROOT.parent / "shared" / "specs" / "published").glob("*.yaml"))
 
 

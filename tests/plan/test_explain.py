@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from capstan.load import load
+from capstan.load.files import find_files
 from capstan.plan.build import build_plan
 from capstan.plan.explain import explain
 
 ROOT = Path(__file__).parents[2]
-CAPABILITIES = sorted((ROOT / "capabilities").rglob("*.yaml"))
+CAPABILITIES = find_files([str(ROOT / "capabilities")])[0]
 GOLDEN = ROOT / "tests" / "golden" / "plans"
 
 

@@ -15,7 +15,7 @@ _ROOT_KEY = re.compile(
 )
 
 _CAPABILITY_KEY = re.compile(rb"^capability\s*:", re.MULTILINE)
-_PARTS_KEY = re.compile(rb"^consumes\s*:", re.MULTILINE)
+_PARTS_KEY = re.compile(rb"^(consumes|types)\s*:", re.MULTILINE)
 
 
 def find_files(paths: Iterable[str]) -> tuple[list[Path], list[Path]]:

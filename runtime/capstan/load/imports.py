@@ -24,7 +24,7 @@ def resolve_imports(capability: model.Capability) -> tuple[model.Capability, lis
         capability,
         binds=(*capability.binds, *resolver.binds),
         consumes=(*capability.consumes, *resolver.consumes),
-        sources=tuple(str(path) for path in resolver.files),
+        sources=(*capability.sources, *resolver.sources()),
     )
     return whole, resolver.problems
 
@@ -36,6 +36,11 @@ class _Resolver:
         self.binds: list[model.Bind] = []
         self.consumes: list[model.ConsumedApi] = []
         self.problems: list[Problem] = []
+
+    def sources(self) -> list[str]:
+        """The imported files, and those that they refer to."""
+        further = [file for source in self.files.values() if source is not None for file in source.sources]
+        return [*map(str, self.files), *further]
 
     def take(self, wanted: model.Import) -> None:
         source = self._source(wanted)

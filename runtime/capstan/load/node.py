@@ -12,12 +12,24 @@ from capstan.load.expression import ExpressionError, Template, parse_template
 T = TypeVar("T")
 
 
+class Family:
+    """The documents that are read together, for one refers to types of another."""
+
+    def __init__(self) -> None:
+        self.readers: dict[str, Reader | None] = {}  # by path; None: it cannot be read, which is told once
+        self.problems: list[Problem] = []
+        self.opened: list[tuple[tuple[Reader, str], int]] = []  # types being read, and how deep the way to each is
+        self.extents: dict[int, tuple[Json, int, int]] = {}
+
+
 class Reader:
     """One document being read, and what was found wrong with it so far."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, family: Family | None = None) -> None:
         self.document = document
+        self.family = Family() if family is None else family
         self.problems: list[Problem] = []
+        self.types: dict[str, tuple[Node, dict[str, Json]]] = {}  # that are read, with their schemas
 
     def problem(self, code: str, message: str, at: Place, hint: str = "", *, key: bool = False) -> None:
         self.problems.append(Problem(code, message, at.location(key=key), hint))

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from capstan.load import model
 from capstan.load.node import Node
+from capstan.load.types import Overlaid, enter, leave, says_more, type_node
 
 _KEYWORDS: Final = (
     "title", "format", "pattern", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
@@ -33,12 +34,12 @@ def _parameter(name: str, node: Node) -> model.Parameter:
     value = node.data.get("value")
     if value is not None:
         value = node.reader.templates(value, (*node.pointer, "value"))
-    schema = value_schema(node)
+    meant, schema = _value(node)
     required = node.data.get("required")
-    inner = node.node("schema")
-    default = node.data.get("default", inner.data.get("default") if inner else None)
+    holder = node if "default" in node else meant
+    default = holder.data.get("default")
     if isinstance(default, (int, float)) and schema.get("type") == "string":
-        default = (node if "default" in node else inner or node).text("default")
+        default = holder.text("default")
     return model.Parameter(
         name=name,
         where=node.data.get("in"),
@@ -50,14 +51,56 @@ def _parameter(name: str, node: Node) -> model.Parameter:
     )
 
 
-def value_schema(node: Node) -> dict[str, Any]:
-    """A parameter's keywords -> the JSON Schema of its value."""
+def parse_types(root: Node) -> None:
+    """Read the types of a file, so that what is wrong with those that nothing uses is told too."""
+    for name, item in root.named("types"):
+        if name not in root.reader.types and enter(item, item):
+            _type(item, item)
+
+
+def _value(node: Node) -> tuple[Node, dict[str, Any]]:
+    """A parameter's keywords -> where the keywords of its value stand, and the JSON Schema of it."""
+    if "$ref" in node.data:
+        return _referenced(node)
     inner = node.node("schema")
-    if inner is not None:
-        whole = value_schema(inner)
-        if description := node.text("description"):
-            whole["description"] = description
-        return whole
+    if inner is None:
+        return node, _schema(node)
+    meant, whole = _value(inner)
+    description = node.text("description")
+    return meant, {**whole, "description": description} if description else whole
+
+
+def _referenced(node: Node) -> tuple[Node, dict[str, Any]]:
+    """What a reference means. A type is built once and shared where no keyword beside the reference changes it."""
+    if "schema" in node:
+        message = "'$ref' has no meaning beside 'schema': write it inside"
+        node.reader.problem("bad-reference", message, node.at("$ref"), key=True)
+        return node, {}
+    target = type_node(node)
+    if target is None:
+        return node, {}
+    found = target.reader.types.get(str(target.pointer[1]))
+    if found is None:
+        if not enter(target, node):
+            return node, {}
+        found = _type(target, node)
+    if not says_more(node):
+        return found
+    overlaid = Overlaid(node, *found)
+    return overlaid, overlaid.nested_schema(_schema(overlaid))
+
+
+def _type(target: Node, node: Node) -> tuple[Node, dict[str, Any]]:
+    """The type `target`, which is entered by the reference at `node`."""
+    meant, schema = _value(target)
+    if not leave(target, node, schema):
+        schema = {}
+    target.reader.types[str(target.pointer[1])] = meant, schema
+    return meant, schema
+
+
+def _schema(node: Node) -> dict[str, Any]:
+    """A value's keywords -> its JSON Schema."""
     data = node.data
     schema: dict[str, Any] = {}
     kind = data.get("type")
@@ -83,21 +126,22 @@ def value_schema(node: Node) -> dict[str, Any]:
         many = list(examples.values()) if isinstance(examples, dict) else examples
         schema["examples"] = many if isinstance(many, list) else [many]
     if (items := node.node("items")) is not None:
-        schema["items"] = value_schema(items)
+        schema["items"] = _value(items)[1]
     for key in ("allOf", "anyOf", "oneOf"):
         if key in data:
-            schema[key] = [value_schema(item) for item in node.nodes(key)]
+            schema[key] = [_value(item)[1] for item in node.nodes(key)]
     extra = data.get("additionalProperties")
     if extra is not None:
         holder = node.node("additionalProperties")
-        schema["additionalProperties"] = value_schema(holder) if holder is not None else extra
+        schema["additionalProperties"] = _value(holder)[1] if holder is not None else extra
     required = list(data["required"]) if isinstance(data.get("required"), list) else []
     if "properties" in data:
         schema["properties"] = {}
         for name, item in node.named("properties"):
-            schema["properties"][name] = nested = value_schema(item)
-            if "default" in item:
-                nested["default"] = item.data["default"]
+            meant, nested = _value(item)
+            if "default" in meant:
+                nested = {**nested, "default": meant.data["default"]}
+            schema["properties"][name] = nested
             if item.data.get("required") is True and name not in required:
                 required.append(name)
     if required:

@@ -24,7 +24,7 @@ from capstan.load.expression import (
 )
 from capstan.load.node import Node, Reader
 from capstan.load.output import parse_outputs
-from capstan.load.parameters import parse_parameters
+from capstan.load.parameters import parse_parameters, parse_types
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _NO_HOST: Final = re.compile(r"https?://($|[:/])", re.IGNORECASE)
@@ -37,7 +37,10 @@ def parse_capability(document: Document) -> tuple[model.Capability, list[Problem
     With problems the model is not to be run; it serves to find further ones.
     """
     parser = _Parser(document)
-    return parser.capability(), parser.problems
+    capability = parser.capability()
+    others = [reader for reader in parser.family.readers.values() if reader is not None and reader is not parser]
+    further = [problem for reader in others for problem in reader.problems]
+    return capability, [*parser.problems, *parser.family.problems, *further]
 
 
 class _Parser(Reader):
@@ -52,9 +55,10 @@ class _Parser(Reader):
             message = "the file must begin with its version: one of 'naftiko' or 'ikanos'"
             self.problem("missing-version", message, root.at(), "for example: naftiko: 1.0.0-alpha2")
         self.unsupported(root, "exposes", "aggregates")
+        parse_types(root)
         body = root.node("capability")
         if body is None:
-            if not self.problems and "consumes" not in root and "binds" not in root:
+            if not self.problems and not {"consumes", "binds", "types"} & root.data.keys():
                 self.problem("missing-keyword", "'capability' is missing: nothing is consumed or exposed", root.at())
             body = Node(self, {}, ("capability",))
         self.unsupported(body, "aggregates")
@@ -81,6 +85,7 @@ class _Parser(Reader):
             consumes=tuple(consumes),
             exposes=tuple(a for node in body.nodes("exposes") if (a := self.adapter(node)) is not None),
             imports=tuple(imports),
+            sources=tuple(file for file, reader in self.family.readers.items() if reader is not self),
             at=body.at() if "capability" in root else root.at(),
         )
 

@@ -132,6 +132,8 @@ def _wrong_type(path: Pointer, value: Json, wanted: list[str]) -> Violation:
         hint = f"write true or false; '{value}' is text in YAML 1.2"
     elif isinstance(value, str) and {"integer", "number"} & {*wanted} and value.lstrip("+-").isdecimal():
         hint = "a number is written without quotes"
+    elif value is None and path[-1:] == ("$ref",):
+        hint = "after a space, '#' begins a comment: put the reference into quotes"
     return Violation(path, "wrong-type", f"{_show(value)} is not of type {' or '.join(wanted)}", hint)
 
 
