@@ -1,0 +1,249 @@
+"""The ASGI application: one request through credentials, limits, faults, idempotency and its handler."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote
+
+from capstan.sandbox.accounts import Account, Accounts
+from capstan.sandbox.clock import Clock, read_time, write_time
+from capstan.sandbox.deliveries import WAITING, Deliveries, queued
+from capstan.sandbox.faults import Fault, Faults
+from capstan.sandbox.limits import Limits
+from capstan.sandbox.state import EVERYBODY, State
+from capstan.sandbox.web import Answer, Call, Family, Refusal, Request, Route, RouteTable
+
+logger = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_MAX_BODY: Final = 1024 * 1024
+_MAX_HEADER: Final = 6 * 1024
+_MAX_HEADERS: Final = 20 * 1024
+_KEY_LIFE: Final = timedelta(hours=24)
+_KEYS: Final = "idempotency"
+
+
+class Cut(Exception):
+    """The connection is to break off."""
+
+
+class App:
+    """A sandbox that listens nowhere yet."""
+
+    def __init__(self, state: State, fallback: Callable[[Request], Family], *, rate_limits: bool = False) -> None:
+        self.state, self.clock, self.faults = state, Clock(), Faults()
+        self.accounts = Accounts(state)
+        self.limits = Limits(enforced=rate_limits)
+        self.deliveries = Deliveries(state, self.clock)
+        self.table = RouteTable([])
+        self.public_url = "http://localhost"  # where a browser finds the sandbox
+        self._fallback = fallback  # whose errors are spoken where there is no route
+        self._under_way: set[tuple[str, str]] = set()  # idempotency keys of requests being worked on
+        self.restore()
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self.state.clear()
+        self.faults.rules.clear()
+        self.restore()
+        self.fill()
+
+    def fill(self) -> None:
+        """Put sample data in, where there is nothing yet; whoever assembles the application says what."""
+
+    def restore(self) -> None:
+        """Take up the accounts and the time that the state knows."""
+        self.accounts.read()
+        ahead = self.state.transaction().get(EVERYBODY, "clock", "ahead") or {"seconds": 0.0}
+        self.clock.ahead = timedelta(seconds=ahead["seconds"])
+
+    def serve_routes(self, routes: list[Route]) -> None:
+        self.table = RouteTable(routes)
+
+    def internal_call(self, account: Account) -> Call:
+        """A call that no request made, for what the sandbox does by itself."""
+        request = Request("", "", (), {}, {}, b"", "")
+        return Call(
+            request, {}, account, self.accounts, self.state.transaction(), self.clock, self.clock.now(),
+            str(uuid.uuid4()), self.public_url,
+        )  # fmt: skip
+
+    def settle(self, call: Call) -> None:
+        """Store what a call did, and send what it wants sent."""
+        for delivery in call.outbox:
+            call.state.put(EVERYBODY, WAITING, *queued(delivery, self.clock))
+        call.state.commit()
+        if call.outbox:
+            self.deliveries.wake()
+
+    # --- HTTP
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            request = await _read(scope, receive)
+            answer = await self.respond(request)
+        except Refusal as refusal:  # it could not even be read
+            request = _head(scope, b"")
+            correlation_id = str(uuid.uuid4())
+            answer = self._fallback(request).refuse(refusal, correlation_id)
+        except Cut:
+            # The server offers no way to break off: its `send` belongs to the object that holds the socket.
+            send.__self__.transport.abort()  # type: ignore[attr-defined]
+            return
+        payload = answer.payload()
+        headers = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in answer.headers]
+        if answer.body is not None:
+            headers.append((b"content-type", answer.media_type.encode()))
+        if answer.status != 204:
+            headers.append((b"content-length", str(len(payload)).encode()))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else payload})
+
+    # --- one request
+
+    async def respond(self, request: Request) -> Answer:
+        """The answer to a request, after its effect is stored.
+
+        Raises:
+            Cut: the connection is to break off instead.
+        """
+        correlation_id = str(uuid.uuid4())
+        found = self.table.find(request.segments)
+        route = found[0].get(request.method) if found is not None else None
+        family = route.family if route is not None else self._fallback(request)
+        try:
+            if found is None or route is None:
+                raise _no_route(request, known=found is not None)
+            call = self._call(request, route, found[1], correlation_id)
+            answer = await self._limited(call, route)
+        except Refusal as refusal:
+            answer = family.refuse(refusal, correlation_id)
+        return Answer(answer.status, answer.body, (*answer.headers, *family.headers(correlation_id)), answer.media_type)
+
+    def _call(self, request: Request, route: Route, values: tuple[str, ...], correlation_id: str) -> Call:
+        account = route.family.account(request, self.accounts)
+        return Call(
+            request, dict(zip(route.names, values, strict=True)), account, self.accounts,
+            self.state.transaction(), self.clock, self.clock.now(), correlation_id, self.public_url,
+        )  # fmt: skip
+
+    async def _limited(self, call: Call, route: Route) -> Answer:
+        account = call.account
+        limit, left = self.limits.take(account.id, account.environment, route.category)
+        quota = (("X-RateLimit-Limit", str(limit)), ("X-RateLimit-Remaining", str(max(left, 0))))
+        struck = self.faults.strike(call.request.method, call.request.path)
+        try:
+            if left < 0:
+                raise Refusal(429, "TOO_MANY_REQUESTS", "Too many requests")
+            answer = await self._keyed(call, route, struck)
+        except Refusal as refusal:
+            answer = route.family.refuse(refusal, call.correlation_id)
+        return Answer(answer.status, answer.body, (*answer.headers, *quota), answer.media_type)
+
+    async def _keyed(self, call: Call, route: Route, struck: tuple[Fault, ...]) -> Answer:
+        """At most once per idempotency key; without one, as often as asked."""
+        key = call.request.headers.get(route.family.key_header) if route.keyed else None
+        if key is None:
+            return await self._faulty(call, route, struck, None)
+        name = f"{call.request.method} {call.request.path} {key}"
+        busy = (call.account.id, name)
+        if busy in self._under_way:
+            raise Refusal(409, "CONFLICT")
+        self._under_way.add(busy)
+        try:
+            return await self._faulty(call, route, struck, name)
+        finally:
+            self._under_way.discard(busy)
+
+    async def _faulty(self, call: Call, route: Route, struck: tuple[Fault, ...], key: str | None) -> Answer:
+        """The effect, with what was asked to go wrong before and after it."""
+        kinds = {fault.kind for fault in struck}
+        for fault in struck:
+            if fault.kind == "delay":
+                await asyncio.sleep(fault.delay_seconds)
+        if "too-many-requests" in kinds:
+            raise Refusal(429, "TOO_MANY_REQUESTS", "Too many requests")
+        if "unavailable" in kinds:
+            raise Refusal(503, "TEMPORARILY_UNAVAILABLE", "Temporarily unavailable")
+        if "cut" in kinds:
+            raise Cut
+        answer = self.perform(call, route, key)
+        if "timeout-after" in kinds:
+            raise Refusal(500, "TIMEOUT", "Unexpected server error")
+        if "cut-after" in kinds:
+            raise Cut
+        return answer
+
+    def perform(self, call: Call, route: Route, key: str | None = None) -> Answer:
+        """Run the handler; store what it did and, under the key, what it answered, in one go."""
+        if key is not None and (record := _remembered(call, key)) is not None:
+            return record
+        try:
+            answer = route.handler(call)
+        except Refusal as refusal:
+            answer = route.family.refuse(refusal, call.correlation_id)
+            call.state.discard()
+            call.outbox.clear()
+        if key is not None:
+            _remember(call, key, answer)
+        self.settle(call)
+        return answer
+
+
+def _no_route(request: Request, *, known: bool) -> Refusal:
+    if known:
+        return Refusal(405, "METHOD_NOT_ALLOWED", f"{request.method} is not allowed here")
+    return Refusal(404, "NOT_FOUND", f"There is nothing at {request.path}")
+
+
+def _remembered(call: Call, key: str) -> Answer | None:
+    record = call.get(_KEYS, key)
+    if record is None or call.now - read_time(record["at"]) >= _KEY_LIFE:
+        return None
+    headers = tuple((name, value) for name, value in record["headers"])
+    return Answer(record["status"], record["body"], headers)
+
+
+def _remember(call: Call, key: str, answer: Answer) -> None:
+    record = {"at": write_time(call.now), "status": answer.status, "body": answer.body, "headers": answer.headers}
+    call.put(_KEYS, key, record)
+
+
+# --- reading
+
+
+def _head(scope: Scope, body: bytes) -> Request:
+    raw = scope.get("raw_path") or scope["path"].encode()
+    path = raw.decode("ascii", "replace")
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    host = headers.get("host", "").lower()
+    host = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+    query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True) if scope["query_string"] else {}
+    segments = tuple(unquote(part) for part in path.strip("/").split("/"))
+    return Request(scope["method"], path, segments, query, headers, body, host)
+
+
+async def _read(scope: Scope, receive: Receive) -> Request:
+    sizes = [len(name) + len(value) for name, value in scope["headers"]]
+    if sum(sizes) > _MAX_HEADERS or max(sizes, default=0) > _MAX_HEADER:
+        raise Refusal(413, "REQUEST_TOO_LARGE", "Request is too large")
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Cut
+        body += message.get("body", b"")
+        if len(body) > _MAX_BODY:
+            raise Refusal(413, "REQUEST_TOO_LARGE", "Request is too large")
+        if not message.get("more_body"):
+            return _head(scope, body)

@@ -1,0 +1,86 @@
+"""What the classic merchant APIs have in common: Basic credentials, error bodies, limits of fields."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any, Final
+
+from capstan.sandbox.accounts import Account, Accounts
+from capstan.sandbox.bodies import Bodies, Fault
+from capstan.sandbox.web import Answer, Call, Refusal, Request, Routes
+
+BODIES: Final = Bodies("classic/bodies.json")
+
+
+class Classic:
+    """The family of the merchant APIs."""
+
+    name = "classic"
+    key_header = "klarna-idempotency-key"
+
+    def account(self, request: Request, accounts: Accounts) -> Account:
+        credentials = _basic(request.headers.get("authorization", ""))
+        found = accounts.find(*credentials) if credentials is not None and credentials[0] else None
+        if found is None or not found.is_known_at(request.host):
+            raise Refusal(401, "UNAUTHORIZED")
+        return found
+
+    def refuse(self, refusal: Refusal, correlation_id: str) -> Answer:
+        body = {
+            "error_code": refusal.code,
+            "error_messages": list(refusal.messages),
+            "correlation_id": correlation_id,
+            **refusal.extra,
+        }
+        headers = (("WWW-Authenticate", 'Basic realm="Klarna API"'),) if refusal.status == 401 else ()
+        return Answer(refusal.status, body, headers)
+
+    def headers(self, correlation_id: str) -> tuple[tuple[str, str], ...]:
+        return (("Klarna-Correlation-Id", correlation_id),)
+
+
+CLASSIC: Final = Classic()
+
+
+def classic_routes() -> Routes:
+    """An empty table for a surface."""
+    return Routes(CLASSIC)
+
+
+def _basic(header: str) -> tuple[str, str] | None:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    username, colon, password = text.partition(":")
+    return (username, password) if colon else None
+
+
+def read_body(call: Call, schema: str) -> dict[str, Any]:
+    """The JSON body, within the limits of its schema; the Refusal names the first field that is not.
+
+    Raises:
+        Refusal: 400 BAD_VALUE `Bad value: <path>`, or 400 BAD_REQUEST for what is no JSON object.
+    """
+    body = call.json()
+    if not isinstance(body, dict):
+        raise Refusal(400, "BAD_REQUEST", "The request body is not a JSON object")
+    fault = BODIES.fault(schema, body)
+    if fault is not None:
+        raise bad_value(fault.path)
+    return body
+
+
+def bad_value(path: str) -> Refusal:
+    return Refusal(400, "BAD_VALUE", f"Bad value: {path}")
+
+
+def length_refusal(fault: Fault) -> Refusal:
+    """How order management tells of a text that is too long."""
+    path = fault.path.replace(".", "/").replace("[", "/").replace("]", "")
+    message = f"The size of the {path} value must be between {fault.lower} and {fault.upper}"
+    return Refusal(422, "UNPROCESSABLE_ENTITY", message)

@@ -1,0 +1,144 @@
+"""Documents by owner, kind and id: in memory, and in SQLite too where a file was named.
+
+A request works in a transaction: what it puts is seen by itself at once, and by others, and in the file, only when it
+commits, as a whole. A document is kept as JSON text, so what is read is a copy that nobody else holds.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from typing import Any, Final
+
+Document = dict[str, Any]
+Folder = tuple[str, str]  # whose, and what kind
+
+EVERYBODY: Final = ""  # owner of what belongs to no single merchant
+
+_TABLE: Final = """
+create table if not exists document (
+    owner text not null, kind text not null, id text not null, body text not null, primary key (owner, kind, id)
+)"""
+# An update keeps the row, and with it the order in which documents came.
+_PUT: Final = """
+insert into document (owner, kind, id, body) values (?, ?, ?, ?)
+on conflict (owner, kind, id) do update set body = excluded.body"""
+_DELETE: Final = "delete from document where owner = ? and kind = ? and id = ?"
+
+
+class StateError(Exception):
+    """The database file cannot be used."""
+
+
+class State:
+    """Everything the sandbox knows."""
+
+    def __init__(self, path: str | None = None) -> None:
+        """Raises StateError when `path` cannot be opened or is no database of a sandbox."""
+        self._folders: dict[Folder, dict[str, str]] = {}
+        self._file: sqlite3.Connection | None = None
+        if path is not None:
+            self._file = self._open(path)
+
+    def _open(self, path: str) -> sqlite3.Connection:
+        try:
+            file = sqlite3.connect(path, isolation_level=None, timeout=2)
+            # One writer: a second sandbox on the same file would overwrite what this one holds in memory.
+            file.execute("pragma locking_mode = exclusive")
+            file.execute("pragma journal_mode = wal")
+            file.execute("pragma synchronous = normal")  # survives kill -9, and a power cut but for the last moments
+            file.execute("begin immediate")
+            file.execute(_TABLE)
+            for owner, kind, id_, body in file.execute("select owner, kind, id, body from document order by rowid"):
+                self._folders.setdefault((owner, kind), {})[id_] = body
+            file.execute("commit")
+        except sqlite3.Error as error:
+            raise StateError(f"{path} cannot be used as the sandbox's database: {error}") from error
+        return file
+
+    def transaction(self) -> Transaction:
+        return Transaction(self)
+
+    def folder(self, owner: str, kind: str) -> dict[str, str]:
+        return self._folders.get((owner, kind), {})
+
+    def owners(self, kind: str) -> list[str]:
+        return [owner for owner, held in self._folders if held == kind]
+
+    def write(self, changes: dict[Folder, dict[str, str | None]]) -> None:
+        """All of it, or nothing: the file first, memory after."""
+        if self._file is not None:
+            self._file.execute("begin")
+            try:
+                for (owner, kind), documents in changes.items():
+                    for id_, body in documents.items():
+                        if body is None:
+                            self._file.execute(_DELETE, (owner, kind, id_))
+                        else:
+                            self._file.execute(_PUT, (owner, kind, id_, body))
+                self._file.execute("commit")
+            except BaseException:
+                self._file.execute("rollback")
+                raise
+        for place, documents in changes.items():
+            folder = self._folders.setdefault(place, {})
+            for id_, body in documents.items():
+                if body is None:
+                    folder.pop(id_, None)
+                else:
+                    folder[id_] = body
+
+    def clear(self) -> None:
+        """Forget everything."""
+        if self._file is not None:
+            self._file.execute("delete from document")
+        self._folders.clear()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+class Transaction:
+    """What one request reads and changes."""
+
+    __slots__ = ("_changes", "_state")
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._changes: dict[Folder, dict[str, str | None]] = {}
+
+    def get(self, owner: str, kind: str, id_: str) -> Document | None:
+        """A copy; to change it for good, `put` it back."""
+        changed = self._changes.get((owner, kind))
+        text = changed[id_] if changed is not None and id_ in changed else self._state.folder(owner, kind).get(id_)
+        return None if text is None else json.loads(text)
+
+    def put(self, owner: str, kind: str, id_: str, document: Document) -> None:
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        self._changes.setdefault((owner, kind), {})[id_] = text
+
+    def delete(self, owner: str, kind: str, id_: str) -> None:
+        self._changes.setdefault((owner, kind), {})[id_] = None
+
+    def items(self, owner: str, kind: str) -> Iterator[tuple[str, Document]]:
+        """All of a kind, in the order they came."""
+        for id_, text in ({**self._state.folder(owner, kind), **self._changes.get((owner, kind), {})}).items():
+            if text is not None:
+                yield id_, json.loads(text)
+
+    def owner_of(self, kind: str, id_: str) -> str | None:
+        """Whose document that is; ids are unique over all owners."""
+        for owner in dict.fromkeys((*self._state.owners(kind), *(o for o, k in self._changes if k == kind))):
+            if self.get(owner, kind, id_) is not None:
+                return owner
+        return None
+
+    def discard(self) -> None:
+        self._changes.clear()
+
+    def commit(self) -> None:
+        if self._changes:
+            self._state.write(self._changes)
+            self._changes = {}
