@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from capstan.load import model
@@ -36,19 +37,21 @@ def _parameter(name: str, node: Node) -> model.Parameter:
         value = node.reader.templates(value, (*node.pointer, "value"))
     meant, schema = _value(node)
     required = node.data.get("required")
-    holder = node if "default" in node else meant
-    default = holder.data.get("default")
-    if isinstance(default, (int, float)) and schema.get("type") == "string":
-        default = holder.text("default")
     return model.Parameter(
         name=name,
         where=node.data.get("in"),
         schema=schema,
         required=required if isinstance(required, bool) else None,
         value=value,
-        default=default,
+        default=_default(node if "default" in node else meant, schema),
         at=node.at(),
     )
+
+
+def _default(node: Node, schema: Mapping[str, Any]) -> Any:
+    default = node.data.get("default")
+    written = isinstance(default, (int, float)) and schema.get("type") == "string"
+    return node.text("default") if written else default
 
 
 def parse_types(root: Node) -> None:
@@ -140,7 +143,7 @@ def _schema(node: Node) -> dict[str, Any]:
         for name, item in node.named("properties"):
             meant, nested = _value(item)
             if "default" in meant:
-                nested = {**nested, "default": meant.data["default"]}
+                nested = {**nested, "default": _default(meant, nested)}
             schema["properties"][name] = nested
             if item.data.get("required") is True and name not in required:
                 required.append(name)

@@ -160,17 +160,15 @@ def _reader(node: Node, file: str) -> Reader | None:
 
 
 def _read(node: Node, path: str) -> Reader | None:
-    try:
-        found = Path(path).stat()
-        document, problems = _document(path, (found.st_mtime_ns, found.st_size))
-    except OSError as error:
-        _tell(node, "bad-reference", f"{path} cannot be read: {error.strerror}")
+    if not Path(path).is_file():
+        _tell(node, "bad-reference", f"there is no file {path}")
         return None
+    found = Path(path).stat()
+    document, problems = _document(path, (found.st_mtime_ns, found.st_size))
     node.reader.family.problems += problems
-    if document is None:
-        _tell(node, "bad-reference", f"{path} is no file of types that can be read")
-        return None
-    return Reader(document, node.reader.family)
+    if document is None and not problems:
+        _tell(node, "bad-reference", f"{path} is no file of types")
+    return Reader(document, node.reader.family) if document is not None else None
 
 
 @functools.lru_cache(maxsize=32)
