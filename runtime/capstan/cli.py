@@ -120,11 +120,13 @@ def _validate(options: argparse.Namespace) -> int:
     found, passed = find_files(options.paths)
     problems: list[Problem] = []
     plans = []
+    wrong: set[str] = set()
     for path in found:
         try:
             plan, warnings = plan_file(path)
         except LoadError as error:
             problems += error.problems
+            wrong.add(str(path))  # whatever file the problems are of
         else:
             plans.append(plan)
             problems += warnings
@@ -141,10 +143,10 @@ def _validate(options: argparse.Namespace) -> int:
         print(json.dumps([problem.as_json() for problem in problems], ensure_ascii=False, indent=2))
         return int(failed)
     _print_problems(problems)
-    bad = len({problem.at.file for problem in problems if problem.severity == "error"})
+    wrong |= {problem.at.file for problem in problems if problem.severity == "error"} & set(map(str, found))
     for path in passed:
         print(f"{path} is no capability file and is passed over", file=sys.stderr)
-    print(f"{_files(len(found))}: {len(found) - bad} right, {bad} wrong", file=sys.stderr)
+    print(f"{_files(len(found))}: {len(found) - len(wrong)} right, {len(wrong)} wrong", file=sys.stderr)
     return int(failed)
 
 

@@ -21,7 +21,7 @@ TELLERS = {
     **dict.fromkeys(("Problem", "problem", "warn", "fail", "_fail"), 0),
     **dict.fromkeys(("CallError", "BindError", "UpstreamError", "UpstreamTimeout", "UpstreamRefused"), 0),
     **dict.fromkeys(("ShapeError", "_broken"), 0),
-    "Violation": 1,
+    **dict.fromkeys(("Violation", "_tell"), 1),
 }
 # Codes of no file: a path that leads nowhere has no YAML to show.
 WITHOUT_FILE = {"no-such-file"}
