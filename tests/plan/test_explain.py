@@ -13,7 +13,8 @@ from capstan.plan.build import build_plan
 from capstan.plan.explain import explain
 
 ROOT = Path(__file__).parents[2]
-CAPABILITIES = find_files([str(ROOT / "capabilities")])[0]
+# The plans of the Network would be 1.4 MB of the same shapes again; tests/library holds them against their catalogue.
+CAPABILITIES = [file for file in find_files([str(ROOT / "capabilities")])[0] if file.parent.name != "network"]
 GOLDEN = ROOT / "tests" / "golden" / "plans"
 
 
