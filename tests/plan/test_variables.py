@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from capstan.errors import LoadError
 from capstan.plan.explain import explain
@@ -222,3 +224,88 @@ def test_a_host_is_no_secret() -> None:
     data = capability(consumes="baseUri: 'https://{{env.H}}'", binds="[{namespace: env, keys: [H]}]")
     plan, _ = plan_of(data, {"H": "example.com"})
     assert plan.secrets == ()
+
+
+# --- defaults
+
+HOST = "{baseUri: 'https://{{env.API_HOST}}'}"
+
+
+def with_default(default: str, operation: str = "{}", consumes: str = HOST, tool: str | None = None) -> dict[str, Any]:
+    binds = f"[{{namespace: env, keys: {{API_HOST: SHOP_HOST}}, defaults: {{API_HOST: {default}}}}}]"
+    return capability(operation, tool=tool, consumes=consumes, binds=binds)
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        pytest.param({}, "https://play.shop.example/things", id="not set"),
+        pytest.param({"SHOP_HOST": "live.shop.example"}, "https://live.shop.example/things", id="set"),
+    ],
+)
+def test_a_default_stands_in_for_a_variable_that_is_not_set(environ: dict[str, str], expected: str) -> None:
+    plan, warnings = plan_of(with_default("play.shop.example"), environ)
+    assert (sent(plan.units[0]).url, warnings) == (expected, ())
+
+
+def test_a_default_stands_in_for_a_name_that_a_file_does_not_hold(tmp_path: Path) -> None:
+    (tmp_path / "values.env").write_text("OTHER=1")
+    binds = "[{namespace: s, location: 'file:///./values.env', keys: {KEY: KEY}, defaults: {KEY: 0042}}]"
+    data = yaml.safe_dump(capability(KEY_IN_HEADER, binds="[]")).replace("binds: []", f"binds: {binds}")
+    plan, _ = plan_of(data, {}, folder=tmp_path)
+    assert header(sent(plan.units[0]), "X-Key") == "0042"
+
+
+def test_a_variable_that_is_set_to_nothing_is_set() -> None:
+    operation = "inputParameters: [{name: X-Host, in: header, value: 'a{{env.API_HOST}}'}]"
+    plan, _ = plan_of(with_default("play", operation, consumes="{}"), {"SHOP_HOST": ""})
+    assert header(sent(plan.units[0]), "X-Host") == "a"
+
+
+def test_explain_shows_a_default_in_place_of_its_variable() -> None:
+    operation = "inputParameters: [{name: X-Host, in: header, value: 'to {{env.API_HOST}}'}]"
+    tool = explain(plan_of(with_default("play.shop.example", operation))[0])["mcp"][0]["tools"][0]
+    assert tool["call"]["url"] == "https://play.shop.example/things"
+    assert tool["call"]["headers"]["X-Host"] == "to play.shop.example"
+
+
+@pytest.mark.parametrize(
+    ("default", "secrets"),
+    [pytest.param("anything", [], id="a setting"), pytest.param("''", ["confidential"], id="may be left out")],
+)
+def test_what_has_a_default_is_no_secret(default: str, secrets: list[str]) -> None:
+    operation = "inputParameters: [{name: X-Key, in: header, value: '{{env.API_HOST}}'}]"
+    plan, _ = plan_of(with_default(default, operation, consumes="{}"), {"SHOP_HOST": "confidential"})
+    assert [secret.reveal() for secret in plan.secrets] == secrets
+    shown = explain(plan)["mcp"][0]["tools"][0]["call"]["headers"]["X-Key"]
+    assert shown == ("{{env.API_HOST}}" if secrets else "confidential")
+
+
+def test_a_setting_in_a_credential_is_as_secret_as_the_credential() -> None:
+    consumes = "authentication: {type: bearer, token: '{{env.API_HOST}}'}"
+    plan, _ = plan_of(with_default("demo-token", consumes=consumes), {"SHOP_HOST": "live-token"})
+    assert "live-token" in {secret.reveal() for secret in plan.secrets}
+
+
+def test_an_output_may_hold_a_setting_and_no_secret() -> None:
+    tool = "{outputParameters: [{type: string, value: 'at {{env.API_HOST}}'}]}"
+    assert plan_of(with_default("play", tool=tool, consumes="{}"), {})[0].units
+    assert problems_of(with_default("''", tool=tool, consumes="{}"), {})[0].code == "secret-in-answer"
+
+
+def test_a_default_of_no_key_is_refused() -> None:
+    binds = "[{namespace: env, keys: {API_HOST: SHOP_HOST}, defaults: {API_HOSTS: x}}]"
+    (found,) = problems_of(capability(binds=binds))
+    assert (found.code, found.hint, found.at.pointer) == (
+        "unknown-name", "did you mean 'API_HOST'?", "/binds/0/defaults/API_HOSTS")  # fmt: skip
+
+
+def test_an_imported_bind_has_its_defaults_where_it_is_written() -> None:
+    binds = "[{from: ./x.yaml, import: env, defaults: {KEY: x}}]"
+    assert {problem.code for problem in problems_of(capability(binds=binds))} == {"not-supported-yet", "bad-import"}
+
+
+def test_an_environment_parameter_has_its_own_default() -> None:
+    operation = "inputParameters: [{name: REGION, in: environment, default: eu}]"
+    plan, _ = plan_of(capability(operation, resource="path: '/{{REGION}}'"), {})
+    assert sent(plan.units[0]).url == "https://api.example.com/eu"

@@ -24,11 +24,15 @@ def _at() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """Variables of one namespace. `keys` maps the name used in the file to the name at the location."""
+    """Variables of one namespace. `keys` maps the name used in the file to the name at the location.
+
+    `defaults` has values for keys that are not there. One with text in it makes its key a setting, not a secret.
+    """
 
     namespace: str
     keys: Mapping[str, str]
     location: str | None  # None: the process environment
+    defaults: Mapping[str, str] = field(default_factory=dict)
     at: Place = _at()
 
 

@@ -7,6 +7,7 @@ single place. What this version does not run yet is refused here by name, never 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from capstan.errors import Problem
@@ -25,6 +26,7 @@ from capstan.load.expression import (
 from capstan.load.node import Node, Reader
 from capstan.load.output import parse_outputs
 from capstan.load.parameters import parse_parameters, parse_types
+from capstan.load.schema import suggest
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _NO_HOST: Final = re.compile(r"https?://($|[:/])", re.IGNORECASE)
@@ -118,13 +120,25 @@ class _Parser(Reader):
             keys = {key: holder.text(key) or key for key in raw}
         elif isinstance(raw, list):
             keys = {key: key for key in node.texts("keys")}
-        return model.Bind(namespace or "", keys, location, at=node.at())
+        return model.Bind(namespace or "", keys, location, self.defaults(node, keys), at=node.at())
+
+    def defaults(self, node: Node, keys: Mapping[str, str]) -> dict[str, str]:
+        """The values of variables that are not set."""
+        holder = node.node("defaults")
+        if holder is None:
+            return {}
+        for key in holder.data:
+            if key not in keys:
+                self.problem("unknown-name", f"'{key}' is none of the bind's keys", holder.at(key),
+                             suggest(key, keys), key=True)  # fmt: skip
+        return {key: holder.text(key) or "" for key in holder.data}
 
     def import_of(self, section: Literal["consumes", "binds"], node: Node) -> model.Import | None:
         """What the node takes from another file, if that is what it does."""
         source = node.text("from") or (node.text("location") if "import" in node else None)
         if "import" not in node and "from" not in node:
             return None
+        self.unsupported(node, "defaults")  # of what is imported: they stand beside its keys
         name = node.text("import")
         if name is None or source is None:
             missing = "import" if name is None else "from"

@@ -20,7 +20,7 @@ from capstan.plan.site import join_plans
 from capstan.plan.target import Target
 from capstan.plan.tls import open_context
 from capstan.plan.unit import host_names, plan_unit
-from capstan.plan.values import Secret
+from capstan.plan.values import Secret, to_text
 from capstan.plan.variables import Variables
 
 _NEVER_EMPTY: Final = frozenset({"token", "value"})  # a user may have no password
@@ -110,7 +110,8 @@ class _Builder:
     def _secrets(self) -> tuple[Secret, ...]:
         """Everything that must be masked wherever it turns up; a host is known to all and is not among it."""
         hosts = {name for api in self.capability.consumes for name in host_names(api.base_uri)}
-        found = [secret for name, secret in self.variables.used.items() if name not in hosts]
+        used = self.variables.used.items()
+        found = [secret for name, secret in used if name not in hosts and not secret.is_setting]
         found += self.written
         for credential in self.credentials:  # `Basic dXNlcjpwYXNz`: the encoded pair is as good as the pair
             found.append(Secret(credential.value.reveal().rpartition(" ")[2], credential.name))
@@ -208,7 +209,7 @@ class _Builder:
                                  suggest(part.name, declared))  # fmt: skip
                     continue
                 texts.append(secret.reveal())
-                names.append("{{" + secret.name + "}}")
+                names.append(secret.shown)
             written = keyword in _CREDENTIALS and template.literal is not None
             secret = Secret("".join(texts), "***" if written else "".join(names))
             bare = secret.reveal()[1:-1]
@@ -234,6 +235,8 @@ class _Builder:
             if template is None:
                 return None
             text = fill(template, keyword).reveal().removeprefix("file://").removeprefix("/./")
+            if not text:  # a variable that is set to nothing, or not set where it may be left out
+                return None
             return text if text.startswith(("/", "{{")) else str(folder / text)
 
         password = api.tls.client_key_password
@@ -242,6 +245,12 @@ class _Builder:
             fill(password, "clientKeyPassword") if password is not None else None,
             path(api.tls.ca_bundle, "caBundle"),
         )  # fmt: skip
+        if plan.client_certificate is None and plan.client_key is not None and api.tls.client_certificate is not None:
+            message = "there is a clientKey, and the clientCertificate it belongs to is empty"
+            self.problem("bad-certificate", message, api.tls.at / "clientCertificate")
+            return None
+        if plan.client_certificate is None and plan.ca_bundle is None:
+            return None
         if self.variables.filled:
             try:
                 open_context(plan)
@@ -343,7 +352,11 @@ def _environment_binds(capability: model.Capability) -> list[model.Bind]:
     layers = [p for api in capability.consumes for p in api.parameters]
     layers += [p for api in capability.consumes for r in api.resources for p in r.parameters]
     layers += [p for api in capability.consumes for r in api.resources for o in r.operations for p in o.parameters]
-    return [model.Bind("", {p.name: p.name}, None, at=p.at) for p in layers if p.where == "environment"]
+    return [
+        model.Bind("", {p.name: p.name}, None, {} if p.default is None else {p.name: to_text(p.default)}, at=p.at)
+        for p in layers
+        if p.where == "environment"
+    ]
 
 
 def _template_scopes(names: tuple[str, ...]) -> list[str]:

@@ -255,7 +255,7 @@ class Names:
                 return self.source(parameter) or Constant(ABSENT)
         secret = self.variables.lookup(name, at, implicit=name.isupper())
         if secret is not None:
-            return Constant(secret.reveal(), "{{" + secret.name + "}}")
+            return Constant(secret.reveal(), secret.shown)
         near = map(fold, self._consumed_names())
         if self._declares_nothing() and not difflib.get_close_matches(fold(name), near, n=1, cutoff=0.8):
             return self._reference(name, _free_parameter(name, at), at)
@@ -385,7 +385,7 @@ class Names:
             return self._value_of(parameter)
         if parameter.where == "environment":
             secret = self.variables.lookup(parameter.name, parameter.at, implicit=True)
-            return Constant(secret.reveal(), "{{" + secret.name + "}}") if secret is not None else None
+            return Constant(secret.reveal(), secret.shown) if secret is not None else None
         if parameter.name in self.fixed:
             return self.fixed[parameter.name]
         # Where `with` lists what goes where, only a path still takes what no entry names.

@@ -68,7 +68,7 @@ def plan_unit(
 def _output_value(names: Names, template: Template, at: Place) -> Source:
     """The value of an output. What is bound is a secret, and an answer would give it away."""
     for name in template.holes:
-        if names.variables.declares(name):
+        if names.variables.declares(name) and not names.variables.is_setting(name):
             names.problem("secret-in-answer", f"'{{{{{name}}}}}' would give a bound variable to callers", at / "value")
             return Constant(ABSENT)
     return names.resolve(template, at)
@@ -237,7 +237,7 @@ def _origin(names: Names, target: Target) -> tuple[str | Source, ...]:
             parts.append(source)
             continue
         text = to_text(source.value)
-        if isinstance(part, Hole) and part.name not in in_host:
+        if isinstance(part, Hole) and part.name not in in_host and not names.variables.is_setting(part.name):
             parts.append(Constant(text, str(part)))  # a token in the path, say: not to be shown
         elif parts and isinstance(parts[-1], str):
             # A bound value may end in a slash where the text after it begins with one.

@@ -32,12 +32,17 @@ ABSENT: Final = _Absent()
 
 
 class Secret:
-    """A value that must not be shown. Compares by value, prints as the name it was read from."""
+    """A value that must not be shown, unless it is a setting. Compares by value, prints as the name of it."""
 
-    __slots__ = ("_value", "name")
+    __slots__ = ("_value", "is_setting", "name")
 
-    def __init__(self, value: str, name: str) -> None:
-        self._value, self.name = value, name
+    def __init__(self, value: str, name: str, *, is_setting: bool = False) -> None:
+        self._value, self.name, self.is_setting = value, name, is_setting
+
+    @property
+    def shown(self) -> str:
+        """What stands for a variable where a template with it is shown."""
+        return self._value if self.is_setting else "{{" + self.name + "}}"
 
     def reveal(self) -> str:
         return self._value

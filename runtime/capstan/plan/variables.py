@@ -46,6 +46,11 @@ class Variables:
         """Whether a bind declares this name, so that it cannot be anything else."""
         return self._find(name) is not None or self._undeclared(name) is not None
 
+    def is_setting(self, name: str) -> bool:
+        """Whether a variable has a default that all can read, so that it is no secret."""
+        found = self._find(name)
+        return found is not None and bool(_default(name, found[0]))
+
     def lookup(self, name: str, at: Place, *, implicit: bool) -> Secret | None:
         """The value of a variable; None when the name is no variable.
 
@@ -84,8 +89,9 @@ class Variables:
         if name in self.used:
             return self.used[name]
         value: str | None
+        default = _default(name, bind)
         if self._environ is None:
-            value = f"{{{{{name}}}}}"
+            value = default or f"{{{{{name}}}}}"
         elif bind is None or bind.location is None:
             value = self._environ.get(key)
         elif (values := self._values(bind)) is None:
@@ -93,6 +99,8 @@ class Variables:
             self._missing.add(name)
         else:
             value = values.get(key)
+        if value is None and default is not None:
+            value = default
         if value is None:
             self._missing.add(name)
             where = f"the environment variable {key} is not set"
@@ -102,7 +110,7 @@ class Variables:
             told = Problem("missing-variable", where, at.location(), _set_hint(bind, key), subject=subject)
             self.problems.append(told)
             value = ""
-        secret = Secret(value, name)
+        secret = Secret(value, name, is_setting=bool(default))
         self.used[name] = secret
         return secret
 
@@ -135,6 +143,10 @@ class Variables:
             reason = error.strerror if isinstance(error, OSError) else "it is neither KEY=value lines, JSON nor YAML"
             self.problems.append(Problem("unreadable-file", f"{path} cannot be read: {reason}", at))
             return None
+
+
+def _default(name: str, bind: Bind | None) -> str | None:
+    return bind.defaults.get(name.rpartition(".")[2]) if bind is not None else None
 
 
 def _set_hint(bind: Bind | None, key: str) -> str:
