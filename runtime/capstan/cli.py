@@ -182,10 +182,13 @@ def _print_unit(name: str, unit: Mapping[str, Any], *, places: bool) -> None:
             told.append(f"from {item['in']}")
         print(f"      {key}: {', '.join(told)}")
     call = unit["call"]
-    if call is None:
-        print("      -> no call: the answer is all in the file")
-    else:
+    for step in unit.get("steps", ()):
+        print(f"      {step['step']}{', when ' + step['when'] + ' is given' if 'when' in step else ''}:")
+        _print_call(step)
+    if call is not None:
         _print_call(call)
+    elif "steps" not in unit:
+        print("      -> no call: the answer is all in the file")
     if unit["answer"] != "as it comes":
         print(f"      <- {json.dumps(unit['answer'], ensure_ascii=False, default=str)}")
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Outcome = Literal["not-sent", "refused", "done", "unknown"]
+Outcome = Literal["not-sent", "refused", "done", "unknown", "partly"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,8 @@ class CallError(CapabilityError):
     """A call did not work.
 
     `outcome` is what is known of the upstream: `not-sent` (nothing reached it), `refused` (it said no),
-    `done` (it happened; only the answer is unusable) or `unknown` (it may have happened).
+    `done` (it happened; only the answer is unusable), `unknown` (it may have happened) or `partly` (of several calls
+    some happened, and `extra["steps"]` says which).
     """
 
     code: str

@@ -457,8 +457,10 @@ ROOT = "naftiko: 1.0.0-alpha2\n"
 @pytest.mark.parametrize(
     ("text", "named", "source"),
     [
-        pytest.param(rest(unit="steps: [{type: call, name: a}]"), "'steps'", "steps", id="steps of an operation"),
-        pytest.param(mcp(unit="steps: {a: {type: call}}"), "'steps'", "steps", id="steps of a tool"),
+        pytest.param(rest(unit="steps: [{type: lookup, name: a}]"), "'lookup'", "lookup", id="a step that looks up"),
+        pytest.param(mcp(unit="steps: {a: {call: x.y, foreach: b}}"), "'foreach'", "foreach", id="a step that repeats"),
+        pytest.param(mcp(unit="steps: {a: {call: x.y}}, outputParameters: [{mapping: $.a}]".replace(", out", "\n      out")),
+                     "'outputParameters'", "outputParameters", id="outputs of steps"),
         pytest.param(rest(unit="mappings: [{targetName: a, value: $.b}]"), "'mappings'", "mappings", id="mappings"),
         pytest.param(mcp(unit="ref: shop.flow"), "'ref'", "ref", id="ref"),
         pytest.param(rest(unit="responses: {'200': {}}"), "'responses'", "responses", id="responses"),
@@ -532,7 +534,7 @@ def test_formats_that_need_no_conversion_are_taken(form: str, folder: Path) -> N
 
 
 def test_all_problems_of_a_file_are_told_in_its_order(folder: Path) -> None:
-    text = rest(adapter="authentication: {type: none}", resource="forward: {}", unit="steps: []") + (
+    text = rest(adapter="authentication: {type: none}", resource="forward: {}", unit="mappings: [{a: b}]") + (
         "  consumes:\n  - {type: http, namespace: a, baseUri: ''}\n"
     )
     lines = [found.at.line for found in refused(text, folder)]

@@ -10,11 +10,11 @@ from typing import Any, Final
 from capstan.call.guard import Guard
 from capstan.call.masking import Mask
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
-from capstan.errors import ShapeError, UpstreamRefused
+from capstan.errors import BindError, CallError, ShapeError, UpstreamRefused
 from capstan.plan.body import to_json
 from capstan.plan.jsontext import parse_answer
 from capstan.plan.output import Whole
-from capstan.plan.types import ApiPlan, CallPlan, CapabilityPlan, HttpRequest, UnitPlan
+from capstan.plan.types import ApiPlan, CallPlan, CapabilityPlan, HttpRequest, StepPlan, UnitPlan
 from capstan.settings import Settings
 
 _ERROR_BODY_BYTES: Final = 64 * 1024
@@ -32,7 +32,7 @@ class Answer:
 
 
 class LiveUnit:
-    """One unit with everything its calls need, so that a request looks nothing up."""
+    """One unit with everything its call needs, so that a request looks nothing up."""
 
     __slots__ = ("_settings", "_upstream", "_whole", "guard", "unit")
 
@@ -60,11 +60,11 @@ class LiveUnit:
             return Answer(response.status, response.passed_headers, response=response)
         try:
             if not 200 <= response.status < 300:
-                raise await _refused(plan, request, response)
+                raise await refusal_of(plan, request, response)
             body = await response.read(self._settings.max_parsed_bytes)
             if not body:
                 return Answer(response.status, response.passed_headers, empty=True)
-            decoded = response.masked(_decode(body, response, plan))
+            decoded = response.masked(decode(body, response, plan))
             value = self.unit.shape.take(decoded, decoded, arguments)
         except ShapeError as error:
             error.retry_safe = may_repeat(plan, request)
@@ -80,7 +80,7 @@ def _may_be_json(response: UpstreamResponse) -> bool:
     return essence in ("", "application/json", "text/plain", "text/json") or essence.endswith("+json")
 
 
-def _decode(body: bytes, response: UpstreamResponse, plan: CallPlan) -> Any:
+def decode(body: bytes, response: UpstreamResponse, plan: CallPlan) -> Any:
     try:
         return parse_answer(body)
     except ValueError as error:
@@ -89,7 +89,7 @@ def _decode(body: bytes, response: UpstreamResponse, plan: CallPlan) -> Any:
         raise ShapeError("unexpected-answer", message, outcome="done") from error
 
 
-async def _refused(plan: CallPlan, request: HttpRequest, response: UpstreamResponse) -> UpstreamRefused:
+async def refusal_of(plan: CallPlan, request: HttpRequest, response: UpstreamResponse) -> UpstreamRefused:
     """An answer that is no success -> an error that says whose fault it is and whether a retry is safe."""
     body = await response.read_some(_ERROR_BODY_BYTES)
     if b"\\u" in body:  # an escape may spell a part of a secret
@@ -121,6 +121,65 @@ async def _refused(plan: CallPlan, request: HttpRequest, response: UpstreamRespo
     )  # fmt: skip
 
 
+class LiveFlow(LiveUnit):
+    """A unit of several calls: one after the other, those whose input is given."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(self, unit: UnitPlan, upstreams: list[Upstream], settings: Settings) -> None:
+        super().__init__(unit, None, settings)
+        self._steps = tuple(zip(unit.steps, upstreams, strict=True))
+
+    async def call(self, arguments: Mapping[str, Any]) -> Answer:
+        """Run the steps; the answer of each under its name.
+
+        Raises:
+            CallError: naming the step that failed, and saying what those before it did.
+        """
+        arguments = self.guard.check(arguments)
+        # Every request is put together before the first is sent: a bad argument must not stop a flow half way.
+        wanted = [
+            (step, upstream, step.call.request.bind(arguments))
+            for step, upstream in self._steps
+            if step.when is None or arguments.get(step.when) is not None
+        ]
+        if not wanted:
+            raise self._nothing_asked()
+        results: dict[str, Any] = {}
+        for step, upstream, request in wanted:
+            try:
+                results[step.name] = await self._run(step, upstream, request)
+            except CallError as error:
+                before = [(s.call, r) for s, _, r in wanted[: len(results)]]
+                error.message = f"step '{step.name}': {error.message}"
+                error.extra = {**error.extra, "steps": {**dict.fromkeys(results, "done"), step.name: error.outcome}}
+                if any(call.effect != "read" for call, _ in before):
+                    error.retry_safe = error.retry_safe and all(may_repeat(*pair) for pair in before)
+                    error.outcome = "partly"
+                raise
+        return Answer(200, value=results)
+
+    async def _run(self, step: StepPlan, upstream: Upstream, request: HttpRequest) -> Any:
+        response = await upstream.send(step.call, request)
+        try:
+            if not 200 <= response.status < 300:
+                raise await refusal_of(step.call, request, response)
+            body = await response.read(self._settings.max_parsed_bytes)
+            if body:
+                return response.masked(decode(body, response, step.call))
+            return {"status": response.status, **{name.lower(): text for name, text in response.passed_headers}}
+        except ShapeError as error:
+            error.retry_safe = may_repeat(step.call, request)
+            raise
+        finally:
+            response.close()
+
+    def _nothing_asked(self) -> BindError:
+        names = [step.when for step, _ in self._steps if step.when is not None]
+        message = f"nothing to do: give at least one of {', '.join(names)}"
+        return BindError("missing-argument", message, argument=names[0])
+
+
 class Engine:
     """The upstreams of a set of capabilities. Made by `open_engine`, which also closes it."""
 
@@ -134,12 +193,16 @@ class Engine:
         return {id(unit): self._live(plan, unit, mask) for unit in plan.units}
 
     def _live(self, plan: CapabilityPlan, unit: UnitPlan, mask: Mask) -> LiveUnit:
-        if unit.call is None:
-            return LiveUnit(unit, None, self._settings)
-        key = (plan.file, unit.call.api)
+        upstreams = [self._upstream(plan.file, call, mask) for call in unit.calls]
+        if unit.steps:
+            return LiveFlow(unit, upstreams, self._settings)
+        return LiveUnit(unit, upstreams[0] if upstreams else None, self._settings)
+
+    def _upstream(self, file: str, call: CallPlan, mask: Mask) -> Upstream:
+        key = (file, call.api)
         if key not in self._upstreams:
-            self._upstreams[key] = Upstream(unit.call.api, self._settings, mask)
-        return LiveUnit(unit, self._upstreams[key], self._settings)
+            self._upstreams[key] = Upstream(call.api, self._settings, mask)
+        return self._upstreams[key]
 
     async def close(self) -> None:
         for upstream in self._upstreams.values():

@@ -242,8 +242,20 @@ class WithEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One call of a unit that makes several; with `when`, only where that input is given."""
+
+    name: str
+    call: str
+    with_: tuple[WithEntry, ...]
+    when: str | None
+    at: Place = _at()
+    call_at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
-    """An exposed operation or tool: inputs, the call behind it, outputs."""
+    """An exposed operation or tool: inputs, the call or the steps behind it, outputs."""
 
     name: str
     title: str | None
@@ -252,6 +264,7 @@ class Unit:
     call: str | None
     with_: tuple[WithEntry, ...]
     outputs: tuple[Output, ...]
+    steps: tuple[Step, ...] = ()
     refused: bool = False  # a problem is told already; what follows from it is noise
     at: Place = _at()
     call_at: Place | None = _at()

@@ -376,10 +376,11 @@ class _Parser(Reader):
 
     def unit(self, name: str, node: Node, inherited: tuple[model.Parameter, ...], before: int) -> model.Unit:
         """The unit of an operation or tool; `before` counts the problems met before its reading began."""
-        self.unsupported(node, "steps", "mappings", "ref")
+        self.unsupported(node, "mappings", "ref")
         own = parse_parameters(node, exposed=True)
         names = {(p.name, p.where) for p in own}
         with_, outputs = self.with_entries(node), parse_outputs(node, "outputParameters")
+        steps = self.steps(node)
         return model.Unit(
             name=name,
             title=node.text("title", "label", "display"),
@@ -388,10 +389,40 @@ class _Parser(Reader):
             call=node.text("call"),
             with_=with_,
             outputs=outputs,
+            steps=steps,
             refused=len(self.problems) > before,
             at=node.at(),
             call_at=node.at("call") if "call" in node else None,
         )
+
+    def steps(self, node: Node) -> tuple[model.Step, ...]:
+        if "steps" not in node:
+            return ()
+        for key in ("call", "with"):
+            if key in node:
+                self.problem("ambiguous-call", f"a unit has '{key}' or 'steps', not both", node.at(key), key=True)
+        if node.data.get("outputParameters"):
+            message = "'outputParameters' beside 'steps' is not supported yet"
+            self.problem("not-supported-yet", message, node.at("outputParameters"), key=True)
+        found = tuple(self.step(name, item) for name, item in node.named("steps"))
+        names = [step.name for step in found]
+        for step in found:
+            if names.count(step.name) > 1:
+                self.problem("duplicate-name", f"two steps are called '{step.name}'", step.at)
+        return found
+
+    def step(self, name: str, node: Node) -> model.Step:
+        if not name:
+            self.problem("missing-keyword", "'name' is missing", node.at())
+        if (kind := node.text("type") or "call") != "call":
+            self.problem("not-supported-yet", f"a step of type '{kind}' is not supported yet", node.at("type"),
+                         "call is")  # fmt: skip
+        elif "call" not in node:
+            self.problem("missing-keyword", "'call' is missing", node.at())
+        known = {"name", "type", "description", "call", "with", "when"}
+        self.unsupported(node, *(key for key in node.data if key not in known))
+        return model.Step(name, node.text("call") or "", self.with_entries(node), node.text("when"),
+                          at=node.at(), call_at=node.at("call"))  # fmt: skip
 
     def with_entries(self, node: Node) -> tuple[model.WithEntry, ...]:
         holder = node.node("with")

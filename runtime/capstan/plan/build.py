@@ -307,10 +307,16 @@ class _Builder:
         self, unit: model.Unit, namespace: str, rest: model.RestOperation | None
     ) -> tuple[types.UnitPlan, dict[str, str]]:
         target = self._find(unit, rest)
+        steps = []
+        for step in unit.steps:
+            found = self._find(replace(unit, call=step.call, call_at=step.call_at), None)
+            if found is not None:
+                steps.append((step, found))
         # Where the call or the unit itself is at fault, that is told; what follows from it is noise.
-        problems = [] if unit.refused or (unit.call is not None and target is None) else self.problems
+        lost = (unit.call is not None and target is None) or len(steps) < len(unit.steps)
+        problems = [] if unit.refused or lost else self.problems
         namespaces = frozenset(adapter.namespace for adapter in self.capability.exposes)
-        return plan_unit(unit, namespace, namespaces, rest, target, self.variables, problems)
+        return plan_unit(unit, namespace, namespaces, rest, target, self.variables, problems, steps)
 
     def _rest(self, adapter: model.RestAdapter) -> types.RestPlan:
         operations: list[types.RestOperationPlan] = []
@@ -339,7 +345,8 @@ class _Builder:
         tools: list[types.ToolPlan] = []
         for item in adapter.tools:
             unit, _ = self._unit(item.unit, adapter.namespace, None)
-            claim = (item.unit.call or adapter.namespace).partition(".")[0]
+            first = item.unit.call or next((step.call for step in item.unit.steps), adapter.namespace)
+            claim = first.partition(".")[0]
             tools.append(types.ToolPlan(item.unit.name, claim, item.hints, unit, at=item.unit.at))
         return types.McpPlan(
             adapter.namespace, adapter.address, adapter.port, self.capability.title,

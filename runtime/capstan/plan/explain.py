@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from capstan.load.expression import JsonPath
 from capstan.plan.output import FirstFound, Items, Object, Picked, Shape, Static, Whole
-from capstan.plan.types import CapabilityPlan, RequestPlan, UnitPlan
+from capstan.plan.types import CallPlan, CapabilityPlan, RequestPlan, StepPlan, UnitPlan
 from capstan.plan.values import ABSENT, Constant, FromInput, Joined, Secret, Tree
 
 
@@ -58,9 +58,19 @@ def _unit(unit: UnitPlan) -> dict[str, Any]:
             }
             for item in unit.inputs
         },
-        "call": None if call is None else {"operation": call.operation, **_request(call.request)},
+        "call": None if call is None else _call(call),
+        **({"steps": [_step(step) for step in unit.steps]} if unit.steps else {}),
         "answer": _shape(unit.shape),
     }
+
+
+def _call(call: CallPlan) -> dict[str, Any]:
+    return {"operation": call.operation, **_request(call.request)}
+
+
+def _step(step: StepPlan) -> dict[str, Any]:
+    when = {} if step.when is None else {"when": f"<{step.when}>"}
+    return {"step": step.name, **when, **_call(step.call)}
 
 
 def _shape(shape: Shape) -> Any:

@@ -24,6 +24,7 @@ FORBIDDEN_IN_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # RFC 3986: unreserved characters, which need no encoding anywhere.
 _UNRESERVED: Final = "-._~"
+_GRAVITY: Final[tuple[Effect, ...]] = ("read", "write", "money", "irreversible")
 _COOKIE_SAFE: Final = "!#$&'()*+-./:<=>?@[]^_`{|}~"
 
 
@@ -216,6 +217,15 @@ class CallPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class StepPlan:
+    """One call of several; with `when`, only where that input is given."""
+
+    name: str
+    call: CallPlan
+    when: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class UnitPlan:
     """An operation or tool, ready to call from any door."""
 
@@ -228,10 +238,16 @@ class UnitPlan:
     call: CallPlan | None  # None: the answer is static
     shape: Shape
     output_schema: Mapping[str, Any] | None
+    steps: tuple[StepPlan, ...] = ()  # instead of the one call
+
+    @property
+    def calls(self) -> tuple[CallPlan, ...]:
+        return (self.call,) if self.call is not None else tuple(step.call for step in self.steps)
 
     @property
     def effect(self) -> Effect:
-        return self.call.effect if self.call is not None else "read"
+        """What its calls do; the gravest counts."""
+        return max((call.effect for call in self.calls), key=_GRAVITY.index, default="read")
 
 
 @dataclass(frozen=True, slots=True)
