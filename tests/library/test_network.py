@@ -29,6 +29,7 @@ NETWORK = "https://api-global.test.klarna.com"
 PLAYGROUND = "https://api.playground.klarna.com"
 REGIONAL = {"disputes-v4", "on-site-messaging-classic"}
 WITHOUT_CREDENTIALS = {"on-site-messaging-classic"}
+WITHOUT_KEYS = {"plugin-integration"}  # and what is not v2
 
 MONEY = {
     "authorize-payment", "capture-payment-transaction", "confirm-payment-confirmation-token",
@@ -144,6 +145,16 @@ def test_calls_are_marked_for_what_they_do(stem: str) -> None:
         assert (name, tool.hints.read_only) == (name, expected == "read")
         assert (name, tool.hints.destructive) == (name, expected == "irreversible")
         assert tool.hints.idempotent is True or expected != "read"
+
+
+@pytest.mark.parametrize("stem", FILES)
+def test_what_changes_something_can_be_repeated_with_a_key(stem: str) -> None:
+    for route, tool in pairs(stem):
+        keyed = route.method in ("POST", "PATCH") and route.path.startswith("/network/v2/")
+        expected = "Klarna-Idempotency-Key" if keyed and stem not in WITHOUT_KEYS else None
+        for unit in (route.unit, tool.unit):
+            assert unit.call is not None
+            assert (unit.call.operation, unit.call.idempotency_header) == (unit.call.operation, expected)
 
 
 def test_money_and_loss_are_named_after_operations_that_exist() -> None:
