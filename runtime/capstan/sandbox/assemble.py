@@ -12,9 +12,9 @@ from capstan.sandbox.classic import (
     hosted,
     orders,
     payments,
+    payouts,
     refunds,
     reports,
-    settlements,
     tokens,
 )
 from capstan.sandbox.classic.family import CLASSIC
@@ -27,7 +27,7 @@ from capstan.sandbox.state import State
 from capstan.sandbox.web import Family, Request
 
 _SURFACES: Final = (
-    orders, captures, refunds, payments, tokens, hosted, checkout, cards, settlements, reports, network, pages,
+    orders, captures, refunds, payments, tokens, hosted, checkout, cards, payouts, reports, network, pages,
 )  # fmt: skip
 
 

@@ -128,6 +128,13 @@ class Transaction:
             if text is not None:
                 yield id_, json.loads(text)
 
+    def ids(self, owner: str, kind: str) -> list[str]:
+        """The ids of a kind, in the order they came; cheaper than `items`, which reads every document."""
+        held, changed = self._state.folder(owner, kind), self._changes.get((owner, kind))
+        if not changed:
+            return list(held)
+        return [id_ for id_ in {**held, **changed} if changed.get(id_, "") is not None]
+
     def owner_of(self, kind: str, id_: str) -> str | None:
         """Whose document that is; ids are unique over all owners."""
         for owner in dict.fromkeys((*self._state.owners(kind), *(o for o, k in self._changes if k == kind))):

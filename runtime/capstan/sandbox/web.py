@@ -110,6 +110,9 @@ class Call:
     def items(self, kind: str) -> Iterator[tuple[str, Document]]:
         return self.state.items(self.account.id, kind)
 
+    def ids(self, kind: str) -> list[str]:
+        return self.state.ids(self.account.id, kind)
+
     def url(self, path: str) -> str:
         """An absolute URL of the host that was asked."""
         host = self.request.headers.get("host", "")

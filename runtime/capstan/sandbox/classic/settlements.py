@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from capstan.sandbox.clock import read_time, write_time
 from capstan.sandbox.state import Document
-from capstan.sandbox.web import Call, Route
+from capstan.sandbox.web import Call
 
 SCHEDULE: Final = timedelta(days=7)  # a payout is made that long after the first entry of its batch
 BATCHES: Final = "settlement-batches"  # by payment reference; with a payout_date they are payouts
@@ -186,6 +186,3 @@ def final_totals(sums: Mapping[str, int], debt: int) -> dict[str, Any]:
         "deposit_amount": deposit, "opening_debt_balance_amount": debt,
         "closing_debt_balance_amount": debt - repay + deposit,
     }  # fmt: skip
-
-
-ROUTES: Final[tuple[Route, ...]] = ()

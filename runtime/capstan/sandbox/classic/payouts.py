@@ -1,0 +1,227 @@
+"""Settlements v1: payouts and their transactions to read, and the control path that closes payouts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
+
+from capstan.sandbox.classic import settlements
+from capstan.sandbox.classic.family import bad_value, classic_routes
+from capstan.sandbox.clock import read_time
+from capstan.sandbox.control import control_routes, read_options, sweep
+from capstan.sandbox.state import Document
+from capstan.sandbox.web import Answer, Call, Refusal
+
+_PATH: Final = "/settlements/v1"
+_DEFAULT_SIZE: Final = 20
+_MAX_SIZE: Final = 500
+_NUMBER: Final = re.compile(r"[0-9]{1,15}")
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
+_SUMMED: Final = (
+    "sale", "return", "reversal", "fee", "fee_correction", "tax", "commission", "repay", "holdback", "release",
+    "settlement",
+)  # fmt: skip
+
+routes = classic_routes()
+control = control_routes()
+
+
+# --- query parameters
+
+
+def time_parameter(call: Call, name: str) -> datetime | None:
+    """A date or time of the query; a date alone is midnight UTC.
+
+    Raises:
+        Refusal: it is neither.
+    """
+    text = call.first(name)
+    if text is None:
+        return None
+    try:
+        return read_time(text)
+    except ValueError as error:
+        raise bad_value(name) from error
+
+
+def required_period(call: Call) -> tuple[datetime, datetime]:
+    start, end = time_parameter(call, "start_date"), time_parameter(call, "end_date")
+    if start is None or end is None:
+        raise bad_value("start_date" if start is None else "end_date")
+    return start, end
+
+
+def _currency(call: Call) -> str | None:
+    text = call.first("currency_code")
+    if text is not None and not _CURRENCY.fullmatch(text):
+        raise bad_value("currency_code")
+    return text
+
+
+def _number(call: Call, name: str, default: int, lowest: int, highest: int) -> int:
+    text = call.first(name)
+    if text is None:
+        return default
+    if not _NUMBER.fullmatch(text) or not lowest <= int(text) <= highest:
+        raise bad_value(name)
+    return int(text)
+
+
+# --- what is found
+
+
+def find_payouts(
+    call: Call, start: datetime | None, end: datetime | None, currency: str | None = None
+) -> list[Document]:
+    """The payouts of a period, both ends included, by their date."""
+    dated = [(read_time(batch["payout_date"]), batch) for _, batch in call.items(settlements.BATCHES)
+             if "payout_date" in batch and currency in (None, batch["currency_code"])]  # fmt: skip
+    found = [pair for pair in dated if (start is None or pair[0] >= start) and (end is None or pair[0] <= end)]
+    return [batch for _, batch in sorted(found, key=lambda pair: pair[0])]
+
+
+def load_payout(call: Call, reference: str) -> Document:
+    """Raises Refusal when there is no such payout."""
+    batch = call.get(settlements.BATCHES, reference)
+    if batch is None or "payout_date" not in batch:
+        raise Refusal(404, "NOT_FOUND", f"Payout {reference} cannot be found")
+    return batch
+
+
+def entries_of_payout(call: Call, payout: Document) -> Iterator[Document]:
+    """Its transactions, as they are answered."""
+    for _, entry in call.items(settlements.entries_of(payout["payment_reference"])):
+        yield _view_entry(call, entry, payout)
+
+
+def summarize(payouts: Sequence[Document]) -> list[dict[str, Any]]:
+    """One sum per currency, with the dates of its first and last payout."""
+    by_currency: dict[str, list[Document]] = {}
+    for payout in payouts:
+        by_currency.setdefault(payout["currency_code"], []).append(payout)
+    return [
+        {
+            "summary_settlement_currency": currency,
+            "summary_payout_date_start": found[0]["payout_date"],
+            "summary_payout_date_end": found[-1]["payout_date"],
+            **{f"summary_total_{name}_amount": sum(p["totals"][f"{name}_amount"] for p in found) for name in _SUMMED},
+        }
+        for currency, found in sorted(by_currency.items())
+    ]
+
+
+def view_payout(call: Call, payout: Document) -> dict[str, Any]:
+    shown = {name: value for name, value in payout.items() if not name.startswith("_")}
+    query = urlencode({"payment_reference": payout["payment_reference"]})
+    return {**shown, "transactions": call.url(f"{_PATH}/transactions?{query}")}
+
+
+def _view_entry(call: Call, entry: Document, batch: Document) -> dict[str, Any]:
+    if "payout_date" not in batch:
+        return entry
+    reference = batch["payment_reference"]
+    return {**entry, "payment_reference": reference, "payout": call.url(f"{_PATH}/payouts/{reference}")}
+
+
+# --- pages
+
+_Item = TypeVar("_Item")
+
+
+def _page(call: Call, name: str, found: Sequence[_Item], show: Callable[[_Item], Any]) -> Answer:
+    size = _number(call, "size", _DEFAULT_SIZE, 1, _MAX_SIZE)
+    offset = _number(call, "offset", 0, 0, 10**15)
+    shown = [show(item) for item in found[offset : offset + size]]
+    pagination: dict[str, Any] = {"count": len(shown), "total": len(found), "offset": offset}
+    if offset + size < len(found):
+        pagination["next"] = _page_url(call, size, offset + size)
+    if offset > 0:
+        pagination["prev"] = _page_url(call, size, max(0, offset - size))
+    return Answer(200, {name: shown, "pagination": pagination})
+
+
+def _page_url(call: Call, size: int, offset: int) -> str:
+    """The request's own address with another offset; whatever else was asked for stays."""
+    kept = [(name, values[0]) for name, values in call.request.query.items() if name not in ("size", "offset")]
+    return call.url(f"{call.request.path}?{urlencode([*kept, ('size', size), ('offset', offset)])}")
+
+
+# --- operations
+
+
+@routes("GET", f"{_PATH}/payouts")
+def get_payouts(call: Call) -> Answer:
+    start, end = time_parameter(call, "start_date"), time_parameter(call, "end_date")
+    found = find_payouts(call, start, end, _currency(call))
+    return _page(call, "payouts", found, lambda payout: view_payout(call, payout))
+
+
+@routes("GET", f"{_PATH}/payouts/summary")
+def get_payout_summary(call: Call) -> Answer:
+    return Answer(200, summarize(find_payouts(call, *required_period(call), _currency(call))))
+
+
+@routes("GET", f"{_PATH}/payouts/{{payment_reference}}")
+def get_payout(call: Call) -> Answer:
+    return Answer(200, view_payout(call, load_payout(call, call.params["payment_reference"])))
+
+
+@routes("GET", f"{_PATH}/transactions")
+def get_transactions(call: Call) -> Answer:
+    """Of a payout, of an order, of both, or all. What waits for its payout has no payment reference yet."""
+    found = _entries(call, call.first("payment_reference"), call.first("order_id"))
+    batches: dict[str, Document] = {}
+
+    def show(place: tuple[str, str]) -> dict[str, Any]:
+        reference, id_ = place
+        batch = batches.get(reference) or call.get(settlements.BATCHES, reference) or {}
+        batches[reference] = batch
+        return _view_entry(call, call.get(settlements.entries_of(reference), id_) or {}, batch)
+
+    return _page(call, "transactions", found, show)
+
+
+def _entries(call: Call, reference: str | None, order_id: str | None) -> list[tuple[str, str]]:
+    """Batch and id of the entries that are asked for, in the order they came."""
+    if order_id is not None:
+        placed = ((held["batch"], id_) for id_, held in call.items(settlements.entries_of_order(order_id)))
+        return [place for place in placed if reference is None or (place[0] == reference and _is_paid(call, reference))]
+    if reference is not None:
+        batches = [reference] if _is_paid(call, reference) else []
+    else:
+        batches = call.ids(settlements.BATCHES)
+    return [(batch, id_) for batch in batches for id_ in call.ids(settlements.entries_of(batch))]
+
+
+def _is_paid(call: Call, reference: str) -> bool:
+    return "payout_date" in (call.get(settlements.BATCHES, reference) or {})
+
+
+# --- what time and the operator do
+
+
+@control("POST", "/sandbox/payouts/close")
+def close_payouts(call: Call) -> Answer:
+    """Pay out everything that waits: of every merchant, or of one (`{"merchant": "M100001"}`)."""
+    merchant = read_options(call, merchant=str).get("merchant")
+    accounts = call.accounts.all() if merchant is None else [call.accounts.get(merchant)]
+    payouts = []
+    for account in accounts:
+        if account is None:
+            raise Refusal(404, "NOT_FOUND", f"There is no merchant {merchant}")
+        as_merchant = replace(call, account=account)
+        payouts += [view_payout(as_merchant, payout) for payout in settlements.close_all(as_merchant)]
+    return Answer(200, {"payouts": payouts})
+
+
+@sweep
+def close_due(call: Call) -> None:
+    """Merchants are paid on their schedule."""
+    settlements.close_due(call)
+
+
+ROUTES: Final = (*routes.routes, *control.routes)
