@@ -10,7 +10,8 @@ from capstan.sandbox.classic import (
     cards,
     checkout,
     hosted,
-    orders,
+    management,
+    order_controls,
     payments,
     payouts,
     refunds,
@@ -27,7 +28,8 @@ from capstan.sandbox.state import State
 from capstan.sandbox.web import Family, Request
 
 _SURFACES: Final = (
-    orders, captures, refunds, payments, tokens, hosted, checkout, cards, payouts, reports, network, pages,
+    management, captures, refunds, order_controls, payments, tokens, hosted, checkout, cards, payouts, reports,
+    network, pages,
 )  # fmt: skip
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from capstan.sandbox.accounts import Account, Accounts
@@ -60,8 +62,10 @@ def _basic(header: str) -> tuple[str, str] | None:
     return (username, password) if colon else None
 
 
-def read_body(call: Call, schema: str) -> dict[str, Any]:
+def read_body(call: Call, schema: str, *, too_long: Callable[[Fault], Refusal] | None = None) -> dict[str, Any]:
     """The JSON body, within the limits of its schema; the Refusal names the first field that is not.
+
+    `too_long` says how a text of a wrong length is told of, where that is told apart.
 
     Raises:
         Refusal: 400 BAD_VALUE `Bad value: <path>`, or 400 BAD_REQUEST for what is no JSON object.
@@ -71,7 +75,7 @@ def read_body(call: Call, schema: str) -> dict[str, Any]:
         raise Refusal(400, "BAD_REQUEST", "The request body is not a JSON object")
     fault = BODIES.fault(schema, body)
     if fault is not None:
-        raise bad_value(fault.path)
+        raise too_long(fault) if too_long is not None and fault.is_length else bad_value(fault.path)
     return body
 
 
@@ -80,7 +84,7 @@ def bad_value(path: str) -> Refusal:
 
 
 def length_refusal(fault: Fault) -> Refusal:
-    """How order management tells of a text that is too long."""
-    path = fault.path.replace(".", "/").replace("[", "/").replace("]", "")
+    """How order management tells of a text that is too long: by its path, which counts no items."""
+    path = re.sub(r"\[\d+\]", "", fault.path).replace(".", "/")
     message = f"The size of the {path} value must be between {fault.lower} and {fault.upper}"
     return Refusal(422, "UNPROCESSABLE_ENTITY", message)
