@@ -20,7 +20,8 @@ from capstan.plan.types import CapabilityPlan
 from plan.helpers import capability, plan_of
 
 ROOT = Path(__file__).parents[2]
-BUNDLED = find_files([str(ROOT / "capabilities")])[0]
+# Tool sets for agents have no routes to describe.
+BUNDLED = [file for file in find_files([str(ROOT / "capabilities")])[0] if "type: rest" in file.read_text("utf-8")]
 PUBLISHED = sorted((ROOT.parent / "shared" / "specs" / "published").glob("*.yaml"))
 
 
