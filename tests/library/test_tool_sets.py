@@ -1,0 +1,101 @@
+"""The small tool sets for agents: exactly their tools, and where their calls go."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import pytest
+
+from capstan.errors import BindError
+from capstan.plan.types import UnitPlan
+from library.classic import PLAYGROUND, plan_of, sent
+
+_LIFECYCLE: Final = {  # tool -> method, path at Klarna, effect
+    "create_payment_session": ("POST", "/payments/v1/sessions", "write"),
+    "get_payment_session": ("GET", "/payments/v1/sessions/xxxxx", "read"),
+    "create_klarna_order": ("POST", "/payments/v1/authorizations/xxxxx/order", "money"),
+    "capture_klarna_order": ("POST", "/ordermanagement/v1/orders/xxxxx/captures", "money"),
+    "cancel_authorized_order": ("POST", "/ordermanagement/v1/orders/xxxxx/cancel", "irreversible"),
+    "refund_klarna_order": ("POST", "/ordermanagement/v1/orders/xxxxx/refunds", "money"),
+    "get_order_details": ("GET", "/ordermanagement/v1/orders/xxxxx", "read"),
+}
+_ORDERS: Final = {  # tool -> title, method, path at Klarna, effect
+    "get_order": ("Get Order", "GET", "/ordermanagement/v1/orders/xxxxx", "read"),
+    "capture_order": ("Capture Order", "POST", "/ordermanagement/v1/orders/xxxxx/captures", "money"),
+    "refund_order": ("Refund Order", "POST", "/ordermanagement/v1/orders/xxxxx/refunds", "money"),
+    "cancel_order": ("Cancel Order", "POST", "/ordermanagement/v1/orders/xxxxx/cancel", "irreversible"),
+    "release_remaining_authorization": (
+        "Release Remaining Authorization", "POST", "/ordermanagement/v1/orders/xxxxx/release-remaining-authorization",
+        "irreversible",
+    ),
+    "get_capture": ("Get Capture", "GET", "/ordermanagement/v1/orders/xxxxx/captures/xxxxx", "read"),
+}  # fmt: skip
+_HOSTS: Final = [
+    "api.klarna.com", "api-na.klarna.com", "api-oc.klarna.com",
+    "api.playground.klarna.com", "api-na.playground.klarna.com", "api-oc.playground.klarna.com",
+]  # fmt: skip
+
+
+def units(file: str) -> dict[str, UnitPlan]:
+    plan = plan_of(file)
+    (mcp,) = plan.mcp
+    assert plan.rest == ()
+    assert mcp.port == 9090
+    for tool in mcp.tools:
+        assert tool.hints is not None
+        assert tool.hints.read_only == (tool.unit.effect == "read")
+        assert tool.hints.destructive == (tool.unit.effect == "irreversible")
+    return {tool.name: tool.unit for tool in mcp.tools}
+
+
+def properties(unit: UnitPlan) -> dict[str, Any]:
+    found: dict[str, Any] = unit.input_schema["properties"]
+    return found
+
+
+def test_the_payment_lifecycle_has_its_tools_and_calls_the_playground() -> None:
+    found = units("klarna-payment-lifecycle")
+    assert list(found) == list(_LIFECYCLE)
+    for name, (method, path, effect) in _LIFECYCLE.items():
+        request = sent(found[name], whole=True)
+        assert (request.method, request.url, found[name].effect) == (method, PLAYGROUND + path, effect)
+        assert found[name].description
+
+
+def test_what_changes_an_order_takes_an_idempotency_key() -> None:
+    for file in ("klarna-payment-lifecycle", "klarna-orders"):
+        for name, unit in units(file).items():
+            ordered = "order_id" in properties(unit) and unit.effect != "read"
+            assert ("Klarna-Idempotency-Key" in properties(unit)) == ordered, name
+            assert "Klarna-Idempotency-Key" not in unit.input_schema["required"]
+
+
+def test_inputs_beside_each_other_become_one_body() -> None:
+    unit = units("klarna-payment-lifecycle")["refund_klarna_order"]
+    line = {"name": "Hat", "quantity": 1, "unit_price": 500, "total_amount": 500, "type": "return_fee"}
+    request = sent(unit, refunded_amount=500, order_lines=[line])
+    assert request.body is not None
+    assert json.loads(request.body) == {"refunded_amount": 500, "order_lines": [line]}
+
+
+def test_the_tools_for_orders_go_to_the_host_the_caller_names() -> None:
+    found = units("klarna-orders")
+    assert list(found) == list(_ORDERS)
+    for name, (title, method, path, effect) in _ORDERS.items():
+        unit = found[name]
+        assert (unit.title, unit.effect) == (title, effect)
+        host = properties(unit)["apiHost"]
+        assert (host["enum"], host["default"]) == (_HOSTS, "api.klarna.com")
+        assert "live European" in host["description"]
+        assert "apiHost" not in unit.input_schema["required"]
+        request = sent(unit)
+        assert (request.method, request.url) == (method, f"https://api.klarna.com{path}")
+        for other in _HOSTS:
+            assert sent(unit, apiHost=other).url == f"https://{other}{path}"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "api.klarna.com.evil.example", "api.klarna.com/x", "", 1])
+def test_no_other_host_is_called(host: Any) -> None:
+    with pytest.raises(BindError):
+        sent(units("klarna-orders")["get_order"], apiHost=host)
