@@ -144,3 +144,50 @@ def test_a_port_is_no_host(base: str) -> None:
 def test_a_missing_variable_of_a_base_uri_is_told_once() -> None:
     found = problems_of(capability(consumes="baseUri: 'https://{{REGION}}.h'", binds=BINDS), {})
     assert [problem.code for problem in found] == ["missing-variable"]
+
+
+# --- one declaration for all operations of an API
+
+CHOOSER = "{name: host, in: path, type: string, enum: [a.h, b.h], default: b.h}"
+PLACED = f"{{baseUri: 'https://{{{{host}}}}', inputParameters: [{CHOOSER}]}}"
+UNPLACED = PLACED.replace(" in: path,", "")
+OPERATION = "{inputParameters: [{name: q, in: query, type: string}, {name: w, in: query, type: string}]}"
+
+
+@pytest.mark.parametrize("consumes", [pytest.param(PLACED, id="in path"), pytest.param(UNPLACED, id="in nothing")])
+@pytest.mark.parametrize(
+    "tool",
+    [
+        pytest.param("{}", id="all inputs derived"),
+        pytest.param("{with: {q: tools.q}}", id="with"),
+        pytest.param("{inputParameters: [{name: q, type: string}]}", id="inputs of its own"),
+    ],
+)
+def test_a_choice_of_hosts_that_the_api_declares_is_an_input_of_every_unit(consumes: str, tool: str) -> None:
+    for unit in (tool_of(OPERATION, tool, consumes=consumes),
+                 rest_of(OPERATION, tool.replace("tools.", "rest."), consumes=consumes)):  # fmt: skip
+        told = unit.input_schema["properties"]["host"]
+        assert told == {"type": "string", "enum": ["a.h", "b.h"], "default": "b.h"}
+        assert "host" not in unit.input_schema.get("required", [])
+        request = sent(unit, {"host": "a.h", "q": "1"})
+        assert (request.url, [name for name, _ in request.headers]) == ("https://a.h/things?q=1", ["Accept"])
+        assert sent(unit, {"q": "1"}).url == "https://b.h/things?q=1"
+        with pytest.raises(BindError):
+            sent(unit, {"host": "evil.h", "q": "1"})
+
+
+def test_an_operation_may_narrow_the_choice_of_its_api() -> None:
+    unit = tool_of("inputParameters: [{name: host, in: path, enum: [a.h], default: a.h}]", consumes=PLACED)
+    assert unit.input_schema["properties"]["host"]["enum"] == ["a.h"]
+
+
+def test_a_unit_may_choose_for_its_callers() -> None:
+    unit = tool_of(OPERATION, "with: {host: a.h, q: tools.q}", consumes=PLACED)
+    assert list(unit.input_schema["properties"]) == ["q"]
+    assert sent(unit, {"q": "1"}).url == "https://a.h/things?q=1"
+
+
+def test_callers_see_the_same_inputs_where_an_operator_gives_another_base_uri() -> None:
+    plan, warnings = plan_of(capability(consumes=PLACED), {}, {"api": "http://127.0.0.1:9"})
+    assert plan.units[0].input_schema["properties"]["host"]["enum"] == ["a.h", "b.h"]
+    assert (sent(plan.units[0], {"host": "a.h"}).url, warnings) == ("http://127.0.0.1:9/things", ())

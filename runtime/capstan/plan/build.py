@@ -173,7 +173,8 @@ class _Builder:
                 credential, plan = None, replace(plan, auth=own)
         path = resource.path.join(operation.path)
         layers = (*api.parameters, *resource.parameters, *operation.parameters)
-        placed = [self._placed(parameter, path, operation) for parameter in layers]
+        holes = (*path.holes, *(name for name in api.base_uri.holes if not self.variables.declares(name)))
+        placed = [self._placed(parameter, holes, operation) for parameter in layers]
         merged = {(p.name.lower() if p.where == "header" else p.name, p.where): p for p in placed}
         known = {fold(p.name) for p in merged.values()} | {fold(n) for n in _template_scopes(path.holes)}
         undeclared = [n for n in dict.fromkeys(path.holes) if fold(n) not in known and not self.variables.declares(n)]
@@ -183,13 +184,13 @@ class _Builder:
         )
 
     def _placed(
-        self, parameter: model.Parameter, path: PathTemplate, operation: model.ConsumedOperation
+        self, parameter: model.Parameter, holes: tuple[str, ...], operation: model.ConsumedOperation
     ) -> model.Parameter:
         """A parameter without `in` goes where its operation has room for it."""
         if parameter.where is not None:
             return parameter
         where: model.Where = "query" if operation.method in ("GET", "HEAD", "DELETE", "OPTIONS") else "body"
-        if parameter.name in path.holes:
+        if parameter.name in holes:
             where = "path"
         return replace(parameter, where=where)
 

@@ -350,8 +350,14 @@ class Names:
         body = self.target.operation.body
         if parameter.where == "body" and body is not None:
             return match_name(parameter.name, [self._scoped(n) or n for n in template_names(body)]) is None
-        hosts = [name for name in self.target.origin.holes if not self.variables.declares(name)]
-        return parameter.where == "path" and match_name(parameter.name, (*self.target.path.holes, *hosts)) is None
+        in_path = match_name(parameter.name, self.target.path.holes) is not None
+        return parameter.where == "path" and not in_path and not self._chooses_host(parameter)
+
+    def _chooses_host(self, parameter: Parameter) -> bool:
+        """Whether a parameter stands in the file's baseUri; it is an input even where an operator gives another."""
+        assert self.target is not None
+        hosts = [name for name in self.target.api.base_uri.holes if not self.variables.declares(name)]
+        return parameter.where == "path" and match_name(parameter.name, hosts) is not None
 
     def _tell_unplaced(self, parameter: Parameter) -> None:
         assert self.target is not None
@@ -393,7 +399,8 @@ class Names:
         draft = self._input_of(parameter) if folded else self.inputs.get(parameter.name)
         if draft is not None:
             return self.use(draft, parameter)
-        if self._declares_nothing() or (in_path and parameter.name in self.target.undeclared):
+        undeclared = in_path and parameter.name in self.target.undeclared
+        if self._declares_nothing() or undeclared or self._chooses_host(parameter):
             return self._derived_source(parameter)
         call = f"{self.target.api.namespace}.{self.target.operation.name}"
         if in_path:
