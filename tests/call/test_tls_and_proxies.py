@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import trustme
 
-from capstan.errors import UpstreamError
+from capstan.errors import LoadError, UpstreamError
+from capstan.plan.build import plan_file
 from capstan.settings import read_settings
 from support import (
     QUICK,
@@ -113,6 +114,40 @@ async def test_a_client_certificate_is_presented(tmp_path: Path, authority: Auth
         assert ("email", "client@example.org") in {
             tuple(name) for name in upstream.peer_certificates[0]["subjectAltName"]
         }
+
+
+BOUND_TLS = {"caBundle": "ca.pem", "clientCertificate": "{{env.CERT}}", "clientKey": "{{env.KEY}}"}
+
+
+def bound_tls() -> str:
+    """A capability whose client certificate is that of two variables which may be left out."""
+    text = capability_text("GET", "/things", tls=BOUND_TLS, variables=["CERT", "KEY"])
+    return text.replace("- namespace: env\n", "- namespace: env\n  defaults: {CERT: '', KEY: ''}\n")
+
+
+@pytest.mark.parametrize(
+    ("environ", "presented"),
+    [
+        pytest.param({"CERT": "client.pem", "KEY": "client.key"}, 1, id="set"),
+        pytest.param({}, 0, id="not set"),
+        pytest.param({"CERT": "", "KEY": ""}, 0, id="set to nothing"),
+    ],
+)
+async def test_a_client_certificate_may_depend_on_a_binding(
+    tmp_path: Path, authority: Authority, environ: dict[str, str], presented: int
+) -> None:
+    authority.server.verify_mode = ssl.CERT_OPTIONAL
+    authority.ca.configure_trust(authority.server)
+    async with wired(tmp_path, bound_tls(), environ, tls=authority.server) as (upstream, unit):
+        assert await body_of(await unit.call({})) == OK
+        assert sum(bool(certificate) for certificate in upstream.peer_certificates) == presented
+
+
+def test_a_key_whose_certificate_is_empty_is_refused_at_start(tmp_path: Path, authority: Authority) -> None:
+    path = write_capability(tmp_path, bound_tls())
+    with pytest.raises(LoadError) as caught:
+        plan_file(path, {"KEY": "client.key"})
+    assert [problem.code for problem in caught.value.problems] == ["bad-certificate"]
 
 
 async def test_a_missing_client_certificate_is_an_error_and_not_a_hang(tmp_path: Path, authority: Authority) -> None:

@@ -110,3 +110,71 @@ def test_a_file_of_parts_is_passed_over_in_a_folder_and_exposes_nothing_by_itsel
     with pytest.raises(LoadError) as caught:
         plan_file(shared)
     assert [problem.code for problem in caught.value.problems] == ["nothing-exposed"]
+
+
+WHOLE = """
+naftiko: 1.0.0-alpha2
+binds:
+- {namespace: env, keys: {HOST: SHOP_HOST, TOKEN: SHOP_TOKEN}, defaults: {HOST: play.example}}
+types:
+  reference: {type: string, maxLength: 9}
+capability:
+  consumes:
+  - namespace: payments
+    baseUri: https://{{env.HOST}}/v1
+    authentication: {type: bearer, token: '{{env.TOKEN}}'}
+    resources:
+    - name: payments
+      path: /payments
+      operations:
+      - name: pay
+        method: POST
+        inputParameters:
+        - {name: reference, in: body, $ref: '#/types/reference', required: true}
+        - {name: currency, in: body, $ref: ./types.yaml#/types/currency}
+  exposes:
+  - type: rest
+    namespace: payments-rest
+    port: 8080
+    resources: [{path: /p, operations: [{method: POST, call: payments.pay}]}]
+"""
+TYPES = "naftiko: 1.0.0-alpha2\ntypes: {currency: {type: string, pattern: '^[A-Z]{3}$'}}"
+
+
+def test_an_api_comes_from_a_whole_capability_with_its_binds_and_types(tmp_path: Path) -> None:
+    path = write(tmp_path, "{from: ./shared/payments.yaml, import: payments}", "payments.pay")
+    (tmp_path / "shared" / "payments.yaml").write_text(WHOLE)
+    (tmp_path / "shared" / "types.yaml").write_text(TYPES)
+    plan, warnings = plan_file(path, {"SHOP_TOKEN": "t-0123456789"})
+    (unit,) = plan.units  # what the other file exposes stays there
+    assert unit.input_schema["properties"] == {
+        "reference": {"type": "string", "maxLength": 9},
+        "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+    }
+    assert unit.call is not None
+    sent = unit.call.request.bind({"reference": "r"})
+    assert sent.url == "https://play.example/v1/payments"
+    assert dict(sent.headers)["Authorization"] == "Bearer t-0123456789"
+    assert [secret.reveal() for secret in plan.secrets if secret.name == "env.TOKEN"] == ["t-0123456789"]
+    assert warnings == ()
+    folder = tmp_path / "shared"
+    assert plan.sources == (str(folder / "payments.yaml"), str(folder / "types.yaml"))
+
+
+def test_what_is_wrong_with_an_imported_file_is_told_at_its_own_lines(tmp_path: Path) -> None:
+    path = write(tmp_path, "{from: ./shared/payments.yaml, import: payments}", "payments.pay")
+    (tmp_path / "shared" / "payments.yaml").write_text(WHOLE)
+    (tmp_path / "shared" / "types.yaml").write_text(TYPES.replace("currency", "currencies"))
+    with pytest.raises(LoadError) as caught:
+        plan_file(path)
+    assert [(Path(p.at.file).name, p.code) for p in caught.value.problems] == [("payments.yaml", "unknown-type")]
+
+
+def test_an_api_of_a_file_that_imports_in_turn_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "{from: ./shared/payments.yaml, import: payments}", "payments.pay")
+    more = WHOLE.replace("  consumes:\n", "  consumes:\n  - {from: ./shop.yaml, import: shop}\n")
+    (tmp_path / "shared" / "payments.yaml").write_text(more)
+    (tmp_path / "shared" / "types.yaml").write_text(TYPES)
+    with pytest.raises(LoadError) as caught:
+        plan_file(path)
+    assert [p.code for p in caught.value.problems] == ["bad-import"]
