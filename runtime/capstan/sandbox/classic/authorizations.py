@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from capstan.sandbox.classic import sessions
 from capstan.sandbox.classic.basket import check_purchase, expected_tax
-from capstan.sandbox.classic.browser import fill_url, order_answer
+from capstan.sandbox.classic.browser import fill_url, fill_urls, order_answer
 from capstan.sandbox.classic.methods import order_method
 from capstan.sandbox.classic.orders import place_order
 from capstan.sandbox.clock import read_time, write_time
@@ -100,10 +100,13 @@ def place(call: Call, authorization: Document, body: dict[str, Any], *, source: 
         raise Refusal(409, "BAD_VALUE", f"Not matching fields: [{', '.join(differing)}]")
     require_accepted(authorization)
     purchase["order_tax_amount"] = purchase.get("order_tax_amount", expected_tax(purchase))
-    method = authorization["payment_method"]
-    purchase |= {"_source": source, "_payment_method": order_method(method), "_session_id": session["_session_id"]}
+    method, order_id = authorization["payment_method"], str(uuid.uuid4())
+    urls = fill_urls(purchase.get("merchant_urls", {}), order_id=order_id, session_id=session["_session_id"])
+    purchase |= {
+        "merchant_urls": urls, "_order_id": order_id, "_source": source, "_payment_method": order_method(method),
+    }  # fmt: skip
     order = place_order(call, purchase, fraud_status=authorization["fraud_status"])
-    answer = order_answer(call, order, purchase, method)
+    answer = order_answer(call, order, urls, method)
     call.put(KIND, authorization["token"], {**authorization, "state": "ordered", "body": body, "answer": answer})
     session["status"] = "complete"
     sessions.store(call, session)

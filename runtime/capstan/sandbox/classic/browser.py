@@ -32,15 +32,21 @@ def fill_url(url: str, **ids: str) -> str:
     return url
 
 
-def order_answer(call: Call, order: Document, purchase: Mapping[str, Any], method: str) -> dict[str, Any]:
-    """What the placing of an order is answered with; the redirect leads to the merchant's confirmation page."""
-    order_id = order["order_id"]
-    confirmation = purchase.get("merchant_urls", {}).get("confirmation", "")
-    url = fill_url(confirmation, order_id=order_id, session_id=purchase.get("_session_id", ""))
-    call.state.put(EVERYBODY, _WAYS_BACK, order_id, {"url": url})
+def fill_urls(urls: Mapping[str, str], **ids: str) -> dict[str, str]:
+    return {name: fill_url(url, **ids) for name, url in urls.items()}
+
+
+def way_back(call: Call, id_: str, confirmation: str) -> str:
+    """A URL that leads the customer on to the merchant's confirmation page."""
+    call.state.put(EVERYBODY, _WAYS_BACK, id_, {"url": confirmation})
+    return f"{call.public_url}/sandbox/redirect/{id_}"
+
+
+def order_answer(call: Call, order: Document, merchant_urls: Mapping[str, str], method: str) -> dict[str, Any]:
+    """What the placing of an order is answered with."""
     return {
-        "order_id": order_id, "fraud_status": order["fraud_status"],
-        "redirect_url": f"{call.public_url}/sandbox/redirect/{order_id}",
+        "order_id": order["order_id"], "fraud_status": order["fraud_status"],
+        "redirect_url": way_back(call, order["order_id"], merchant_urls.get("confirmation", "")),
         "authorized_payment_method": authorized_method(method),
     }  # fmt: skip
 
@@ -50,13 +56,13 @@ def badge(call: Call) -> Answer:
     return Answer(200, _BADGE, media_type="image/svg+xml")
 
 
-@open_paths("GET", "/sandbox/redirect/{order_id}")
+@open_paths("GET", "/sandbox/redirect/{id}")
 def redirect(call: Call) -> Answer:
-    """Where a customer is sent after the order: on to the merchant's confirmation page, if there is one."""
-    found = call.state.get(EVERYBODY, _WAYS_BACK, call.params["order_id"])
+    """Where a customer is sent afterwards: on to the merchant's confirmation page, if there is one."""
+    found = call.state.get(EVERYBODY, _WAYS_BACK, call.params["id"])
     if found is None:
-        raise Refusal(404, "NOT_FOUND", "There is no such order")
+        raise Refusal(404, "NOT_FOUND", "There is nothing to go back from")
     if found["url"].startswith(("http://", "https://")):
         return Answer(302, headers=(("Location", found["url"]),))
-    page = f"<!doctype html><title>Sandbox</title><p>Order {html.escape(call.params['order_id'])} is placed."
+    page = f"<!doctype html><title>Sandbox</title><p>Done: {html.escape(call.params['id'])}"
     return Answer(200, page.encode(), media_type="text/html; charset=utf-8")

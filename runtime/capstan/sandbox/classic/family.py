@@ -76,7 +76,23 @@ def read_body(call: Call, schema: str, *, too_long: Callable[[Fault], Refusal] |
     fault = BODIES.fault(schema, body)
     if fault is not None:
         raise too_long(fault) if too_long is not None and fault.is_length else bad_value(fault.path)
+    fraction = _fraction(body)
+    if fraction is not None:
+        raise bad_value(fraction)
     return body
+
+
+def _fraction(value: Any, path: str = "") -> str | None:
+    """The path of a number written with a point: JSON Schema takes 1.0 for an integer, an amount is none."""
+    if isinstance(value, float):
+        return path.removeprefix(".")
+    if isinstance(value, dict):
+        parts = ((f"{path}.{name}", part) for name, part in value.items())
+    elif isinstance(value, list):
+        parts = ((f"{path}[{number}]", part) for number, part in enumerate(value))
+    else:
+        return None
+    return next((found for place, part in parts if (found := _fraction(part, place)) is not None), None)
 
 
 def bad_value(path: str) -> Refusal:

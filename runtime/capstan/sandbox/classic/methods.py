@@ -32,4 +32,4 @@ def authorized_method(name: str) -> dict[str, Any]:
 def order_method(name: str) -> dict[str, Any]:
     """As the order keeps it."""
     kind, description, more = METHODS[name]
-    return {"type": kind, "description": description, **more}
+    return {"type": kind, "description": description, **{n: v for n, v in more.items() if n != "number_of_days"}}

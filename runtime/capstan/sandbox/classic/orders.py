@@ -34,7 +34,7 @@ def place_order(call: Call, purchase: Mapping[str, Any], *, fraud_status: str = 
     """Make an order of a purchase whose amounts were checked, and store it. With `auto_capture` it is captured too."""
     amount = purchase["order_amount"]
     order: Document = {
-        "order_id": str(uuid.uuid4()),
+        "order_id": purchase.get("_order_id") or str(uuid.uuid4()),
         "status": "AUTHORIZED",
         "fraud_status": fraud_status,
         "klarna_reference": "".join(secrets.choice(_REFERENCE_LETTERS) for _ in range(7)),
