@@ -84,20 +84,18 @@ def cancel(call: Call, token: str) -> None:
 
 def place(call: Call, authorization: Document, body: dict[str, Any], *, source: str = "payments") -> dict[str, Any]:
     """Use an authorization for an order: the answer to `createOrder`. The same body again gives the same answer."""
+    session = session_of(call, authorization)
+    purchase = _purchase(session, body)
+    check_purchase(purchase)
     if authorization["state"] == "ordered":
         if authorization["body"] != body:
             raise Refusal(409, "BAD_VALUE", "The order has been already completed with different request body")
-        answer: dict[str, Any] = authorization["answer"]
-        return answer
-    session = session_of(call, authorization)
+        before: dict[str, Any] = authorization["answer"]
+        return before
     require_unused(authorization, session)
     if session["intent"] == "tokenize":
         raise Refusal(403, "INVALID_OPERATION", "Not allowed to create order for intent tokenize")
-    purchase = _purchase(session, body)
-    check_purchase(purchase)
-    differing = different_fields(session, purchase)
-    if differing:
-        raise Refusal(409, "BAD_VALUE", f"Not matching fields: [{', '.join(differing)}]")
+    require_matching(session, purchase)
     require_accepted(authorization)
     purchase["order_tax_amount"] = purchase.get("order_tax_amount", expected_tax(purchase))
     method, order_id = authorization["payment_method"], str(uuid.uuid4())
@@ -140,12 +138,12 @@ def _purchase(session: Document, body: dict[str, Any]) -> dict[str, Any]:
     return {**purchase, "auto_capture": body.get("auto_capture", False)}
 
 
-def different_fields(session: Mapping[str, Any], order: Mapping[str, Any]) -> list[str]:
-    """The paths at which an order contradicts its session. What only one of them says is no contradiction."""
-    return [
-        path for name in _MATCHED if name in session and name in order
-        for path in _differences(name, session[name], order[name])
-    ]  # fmt: skip
+def require_matching(session: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Refuse what contradicts its session. What only one of them says is no contradiction."""
+    both = [name for name in _MATCHED if name in session and name in wanted]
+    differing = [path for name in both for path in _differences(name, session[name], wanted[name])]
+    if differing:
+        raise Refusal(409, "BAD_VALUE", f"Not matching fields: [{', '.join(differing)}]")
 
 
 def _differences(path: str, before: Any, now: Any) -> list[str]:

@@ -82,17 +82,18 @@ def read_body(call: Call, schema: str, *, too_long: Callable[[Fault], Refusal] |
     return body
 
 
-def _fraction(value: Any, path: str = "") -> str | None:
+def _fraction(body: dict[str, Any]) -> str | None:
     """The path of a number written with a point: JSON Schema takes 1.0 for an integer, an amount is none."""
-    if isinstance(value, float):
-        return path.removeprefix(".")
-    if isinstance(value, dict):
-        parts = ((f"{path}.{name}", part) for name, part in value.items())
-    elif isinstance(value, list):
-        parts = ((f"{path}[{number}]", part) for number, part in enumerate(value))
-    else:
-        return None
-    return next((found for place, part in parts if (found := _fraction(part, place)) is not None), None)
+    waiting: list[tuple[str, Any]] = [("", body)]  # a list of our own: a body may nest deeper than calls can
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, float):
+            return path.removeprefix(".")
+        if isinstance(value, dict):
+            waiting.extend((f"{path}.{name}", part) for name, part in reversed(value.items()))
+        elif isinstance(value, list):
+            waiting.extend((f"{path}[{number}]", value[number]) for number in reversed(range(len(value))))
+    return None
 
 
 def bad_value(path: str) -> Refusal:
