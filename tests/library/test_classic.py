@@ -104,6 +104,13 @@ def _every_variable(file: Path) -> dict[str, str]:
     return dict.fromkeys(asked, "x") | CREDENTIALS
 
 
+def test_the_demonstrations_stand_ins_start_every_bundled_file() -> None:
+    lines = (FOLDER.parent / "demo.env").read_text("utf-8").splitlines()
+    environ = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    for file in find_files([str(FOLDER.parent)])[0]:
+        build_plan(load(file), environ)
+
+
 # --- true
 
 
