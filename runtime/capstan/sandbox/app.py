@@ -153,7 +153,7 @@ class App:
     async def _keyed(self, call: Call, route: Route, struck: tuple[Fault, ...]) -> Answer:
         """At most once per idempotency key; without one, as often as asked."""
         key = call.request.headers.get(route.family.key_header) if route.keyed else None
-        if key is None:
+        if not key:
             return await self._faulty(call, route, struck, None)
         name = f"{call.request.method} {call.request.path} {key}"
         busy = (call.account.id, name)

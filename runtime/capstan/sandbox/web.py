@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,7 @@ from capstan.sandbox.state import Document, Transaction
 
 Handler = Callable[["Call"], "Answer"]
 VARIABLE: Final = "{}"  # how a variable segment stands in the table
+_DEEPEST: Final = 100  # levels of a body
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +123,15 @@ class Call:
     def json(self) -> Any:
         """The body as JSON; a Refusal where it is none."""
         try:
-            return json.loads(self.request.body, parse_constant=_refuse_constant)
+            text = self.request.body.decode()
+            value = json.loads(text, parse_constant=_refuse_constant, parse_float=_number)
+            if "\\u" in text:
+                json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair could never be answered
         except (ValueError, RecursionError) as error:
             raise Refusal(400, "BAD_REQUEST", "The request body is not valid JSON") from error
+        if text.count("[") + text.count("{") > _DEEPEST and _is_too_deep(value):
+            raise Refusal(400, "BAD_REQUEST", "The request body is nested too deeply")
+        return value
 
     def first(self, name: str) -> str | None:
         """A query parameter that is given once."""
@@ -137,6 +145,28 @@ class Call:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
+
+
+def _is_too_deep(value: Any) -> bool:
+    """Whether it is nested so deeply that it could be read once, here, and not again from deeper in the program."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _number(text: str) -> float | int:
+    """JSON Schema takes 1.0 for an integer; so that amounts are integers in Python too, it becomes one here."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large")
+    return int(number) if number.is_integer() else number
 
 
 class Routes:
