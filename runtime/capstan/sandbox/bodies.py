@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
+from urllib.parse import quote
 
 import jsonschema_rs
 
@@ -36,13 +37,17 @@ class Bodies:
 
     def fault(self, name: str, value: Any) -> Fault | None:
         """The first thing wrong with a body, in the order of its fields."""
+        return next(iter(self.faults(name, value)), None)
+
+    def faults(self, name: str, value: Any) -> list[Fault]:
+        """Everything wrong with a body, in the order of its fields."""
         validator = self._validators.get(name)
         if validator is None:
-            schema = {"$ref": f"#/$defs/{name}", "$defs": self._definitions}
+            schema = {"$ref": f"#/$defs/{quote(name)}", "$defs": self._definitions}
             validator = self._validators[name] = jsonschema_rs.Draft202012Validator(schema)
         if validator.is_valid(value):
-            return None
-        return min((_fault(error) for error in validator.iter_errors(value)), key=lambda found: found.path)
+            return []
+        return sorted((_fault(error) for error in validator.iter_errors(value)), key=lambda found: found.path)
 
 
 def _fault(error: Any) -> Fault:
