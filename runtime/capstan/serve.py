@@ -55,6 +55,7 @@ class Options:
     watch: bool = False
     origins: frozenset[str] = frozenset()
     hosts: frozenset[str] = frozenset()
+    stand_ins: Mapping[str, str] = field(default_factory=dict)  # host -> origin, as in Settings
 
 
 def load_site(options: Options) -> tuple[Site, tuple[Problem, ...]]:
@@ -369,6 +370,7 @@ def serve(site: Site, options: Options, settings: Settings, ready: Callable[[], 
     """
     if options.workers > 1 and site.stdio is not None:
         raise ServeError("an MCP server on stdio cannot have several workers")
+    settings = replace(settings, stand_ins=options.stand_ins)
     sockets = bind(site, replace(options, workers=1))  # alone: a port that may be shared would seem free
     # A worker that takes a dead one's place starts from this same site, and must see what has changed since.
     known = _stamps(options, site) if options.watch else {}

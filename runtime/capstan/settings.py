@@ -33,6 +33,7 @@ class Settings:
     max_streamed_bytes: int = 64 * 1024**2
     tools_per_page: int = 250
     proxies: Mapping[str, str] = field(default_factory=dict)
+    stand_ins: Mapping[str, str] = field(default_factory=dict)  # host -> the origin that is asked in its place
 
 
 @functools.lru_cache(maxsize=256)  # every request asks, of the same few names
@@ -53,7 +54,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     values: dict[str, Any] = {}
     for item in fields(Settings):
         text = environ.get(_PREFIX + item.name.upper())
-        if text is None or item.name == "proxies":
+        if text is None or item.name in ("proxies", "stand_ins"):
             continue
         kind = int if isinstance(item.default, int) else float
         try:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import aiohttp
 
+from capstan.call.stand_ins import Session
 from capstan.plan.auth import AuthPlan, ClientCredentialsPlan, basic
 from capstan.plan.body import form
 from capstan.plan.values import Secret
@@ -38,7 +39,7 @@ class Authorizer:
         self._failure = ""
         self.token_uri = plan.token_uri.reveal()
 
-    async def header(self, session: aiohttp.ClientSession, proxy: str | None = None) -> str:
+    async def header(self, session: Session, proxy: str | None = None) -> str:
         """The value of `Authorization`.
 
         Raises:
@@ -63,7 +64,7 @@ class Authorizer:
         if self._header == header:
             self._header = None
 
-    async def _renew(self, session: aiohttp.ClientSession, proxy: str | None) -> None:
+    async def _renew(self, session: Session, proxy: str | None) -> None:
         plan = self._plan
         fields: list[tuple[str, Any]] = [("grant_type", "client_credentials")]
         if plan.scopes:

@@ -21,6 +21,7 @@ from capstan.call.auth import AuthError, Authorizer, open_authorizer
 from capstan.call.connection import QuietConnector
 from capstan.call.decompress import ACCEPTED, DecodeError, Decoder, open_decoder
 from capstan.call.masking import Mask
+from capstan.call.stand_ins import Session, StandIns
 from capstan.errors import UpstreamError, UpstreamTimeout
 from capstan.load.expression import map_strings
 from capstan.plan.auth import DigestPlan
@@ -158,7 +159,7 @@ class Upstream:
         self._api, self._settings, self._mask = api, settings, mask
         self._known = mask
         self._tokens: tuple[str, ...] = ("",)  # a fetched token is as secret as what the file binds
-        self._session: aiohttp.ClientSession | None = None
+        self._session: Session | None = None
         self._authorizer: Authorizer | None = open_authorizer(api.auth)
         self._proxies: dict[tuple[str, str], str | None] = {}
 
@@ -187,7 +188,7 @@ class Upstream:
         return UpstreamResponse(response, plan, request, self._mask)
 
     async def _exchange(
-        self, session: aiohttp.ClientSession, plan: CallPlan, request: HttpRequest, headers: Mapping[str, str]
+        self, session: Session, plan: CallPlan, request: HttpRequest, headers: Mapping[str, str]
     ) -> aiohttp.ClientResponse:
         try:
             url = URL(request.url, encoded=True)
@@ -209,7 +210,7 @@ class Upstream:
                 raise UpstreamError("upstream-unreachable", message) from error
         raise AssertionError("the last try returns or raises")
 
-    async def _token(self, authorizer: Authorizer, session: aiohttp.ClientSession) -> str:
+    async def _token(self, authorizer: Authorizer, session: Session) -> str:
         try:
             token = await authorizer.header(session, self._proxy(URL(authorizer.token_uri)))
         except (AuthError, ValueError) as error:
@@ -221,7 +222,7 @@ class Upstream:
             self._mask = self._known.also(Secret(t.partition(" ")[2], "token") for t in self._tokens)
         return token
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self) -> Session:
         settings = self._settings
         timeout = aiohttp.ClientTimeout(
             total=settings.total_timeout_seconds,
@@ -239,7 +240,7 @@ class Upstream:
             if isinstance(auth, DigestPlan)
             else ()
         )
-        self._session = aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=connector,
             timeout=timeout,
             auto_decompress=False,
@@ -249,7 +250,8 @@ class Upstream:
             middlewares=digest,
         )
         # The library repeats a PUT or DELETE whose connection closes under it, by the letter of HTTP. These move money.
-        self._session._retry_connection = False  # noqa: SLF001 - there is no public switch
+        session._retry_connection = False  # noqa: SLF001 - there is no public switch
+        self._session = StandIns(session, settings.stand_ins) if settings.stand_ins else session
         return self._session
 
     def _proxy(self, url: URL) -> str | None:
