@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
@@ -81,6 +82,56 @@ def test_inputs_beside_each_other_become_one_body() -> None:
     request = sent(unit, refunded_amount=500, order_lines=[line])
     assert request.body is not None
     assert json.loads(request.body) == {"refunded_amount": 500, "order_lines": [line]}
+
+
+# tool -> the surface and operation whose body it asks for, all or in part
+_BODIES: Final = {
+    "create_payment_session": ("payments", "createcreditsession"),
+    "create_klarna_order": ("payments", "createorder"),
+    "capture_klarna_order": ("order-management-captures", "captureorder"),
+    "refund_klarna_order": ("order-management-refunds", "refundorder"),
+    "capture_order": ("order-management-captures", "captureorder"),
+    "refund_order": ("order-management-refunds", "refundorder"),
+}
+
+
+@pytest.mark.parametrize("tool", _BODIES)
+def test_a_tool_asks_for_nothing_that_its_operation_does_not_take(tool: str) -> None:
+    file, name = _BODIES[tool]
+    (operation,) = (o.unit for o in plan_of(file).rest[0].operations if o.unit.name == name)
+    unit = (units("klarna-payment-lifecycle") | units("klarna-orders"))[tool]
+    beside = {"order_id", "authorizationToken", "Klarna-Idempotency-Key", "apiHost"}
+    body = {
+        "type": "object",
+        "properties": {k: v for k, v in properties(unit).items() if k not in beside},
+        "required": [name for name in unit.input_schema["required"] if name not in beside],
+    }
+    assert list(_wider(body, operation.input_schema["properties"]["body"], "body")) == []
+
+
+def _wider(narrow: dict[str, Any], wide: dict[str, Any], at: str) -> Iterator[str]:
+    """Where a schema lets through what another does not."""
+    if narrow["type"] != wide["type"]:
+        yield f"{at}: {narrow['type']}"
+    for limit in ("minimum", "minLength", "minItems"):
+        if narrow.get(limit, 0) < wide.get(limit, 0):
+            yield f"{at}: {limit}"
+    for limit in ("maximum", "maxLength", "maxItems"):
+        if limit in wide and narrow.get(limit, wide[limit] + 1) > wide[limit]:
+            yield f"{at}: {limit}"
+    if "enum" in wide and not set(narrow.get("enum", [None])) <= set(wide["enum"]):
+        yield f"{at}: enum"
+    if narrow.get("pattern") != wide.get("pattern"):
+        yield f"{at}: pattern"
+    if not set(narrow.get("required", ())) >= set(wide.get("required", ())):
+        yield f"{at}: required"
+    for name, item in narrow.get("properties", {}).items():
+        if name in wide["properties"]:
+            yield from _wider(item, wide["properties"][name], f"{at}.{name}")
+        else:
+            yield f"{at}.{name}"
+    if "items" in wide:
+        yield from _wider(narrow["items"], wide["items"], f"{at}[]")
 
 
 ADDRESS = {"street_address": "Sveavägen 46", "postal_code": "11134", "city": "Stockholm", "country": "SE"}
