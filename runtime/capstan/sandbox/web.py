@@ -196,7 +196,7 @@ class RouteTable:
         self.routes = tuple(routes)
         for route in routes:
             node = self._root
-            for part in route.template.strip("/").split("/"):
+            for part in filter(None, route.template.split("/")):
                 node = node.setdefault(VARIABLE if part.startswith("{") else part, {})
             methods = node.setdefault("", {})
             if route.method in methods:
@@ -205,7 +205,7 @@ class RouteTable:
 
     def find(self, segments: tuple[str, ...]) -> tuple[Mapping[str, Route], tuple[str, ...]] | None:
         """The routes of a path by method, and the values of its variables."""
-        return _walk(self._root, segments, ())
+        return _walk(self._root, () if segments == ("",) else segments, ())
 
 
 def _walk(
