@@ -70,21 +70,32 @@ def read_body(call: Call, schema: str, *, too_long: Callable[[Fault], Refusal] |
     Raises:
         Refusal: 400 BAD_VALUE `Bad value: <path>`, or 400 BAD_REQUEST for what is no JSON object.
     """
+    body = read_object(call)
+    check_body(schema, body, too_long=too_long)
+    return body
+
+
+def read_object(call: Call) -> dict[str, Any]:
+    """The JSON body, which must be an object."""
     body = call.json()
     if not isinstance(body, dict):
         raise Refusal(400, "BAD_REQUEST", "The request body is not a JSON object")
+    return body
+
+
+def check_body(schema: str, body: dict[str, Any], *, too_long: Callable[[Fault], Refusal] | None = None) -> None:
+    """Refuse what is not within the limits of its schema."""
     fault = BODIES.fault(schema, body)
     if fault is not None:
         raise too_long(fault) if too_long is not None and fault.is_length else bad_value(fault.path)
     fraction = _fraction(body)
     if fraction is not None:
         raise bad_value(fraction)
-    return body
 
 
 def _fraction(body: dict[str, Any]) -> str | None:
     """The path of a number written with a point: JSON Schema takes 1.0 for an integer, an amount is none."""
-    waiting: list[tuple[str, Any]] = [("", body)]  # a list of our own: a body may nest deeper than calls can
+    waiting: list[tuple[str, Any]] = [("", body)]
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, float):

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from capstan.sandbox.classic import authorizations, browser, merchants, sessions
 from capstan.sandbox.classic.basket import check_purchase
-from capstan.sandbox.classic.family import BODIES, bad_value, classic_routes, read_body
+from capstan.sandbox.classic.family import check_body, classic_routes, read_body
 from capstan.sandbox.classic.merchants import require_active
 from capstan.sandbox.classic.methods import DEFAULT, METHODS
 from capstan.sandbox.control import as_owner, control_routes, read_options
@@ -91,9 +91,7 @@ def authorize_session(
     session = sessions.load(call, session_id)
     sessions.require_incomplete(session)
     if details:
-        fault = BODIES.fault("payments.session", details)
-        if fault is not None:
-            raise bad_value(fault.path)
+        check_body("payments.session", details)
         sessions.change(call, session, details)
     if session.pop("_declined", False) or not approved:
         sessions.store(call, session)
@@ -119,12 +117,18 @@ def decline_session(call: Call, session_id: str) -> None:
 @customer("POST", "/sandbox/payments/sessions/{session_id}/authorize")
 def authorize(call: Call) -> Answer:
     """The customer agrees, or is refused: `{"approved": true, "fraud_status": "PENDING"}`, all of it optional."""
-    options = read_options(call, approved=bool, fraud_status=str, finalize=bool, payment_method=str, details=dict)
+    choices = read_choices(call, finalize=bool)
+    owner = as_owner(call, sessions.KIND, call.params["session_id"], sessions.NO_SESSION)
+    return Answer(200, authorize_session(owner, call.params["session_id"], **choices))
+
+
+def read_choices(call: Call, **more: type) -> dict[str, Any]:
+    """What a control path says of the customer's answer, for `authorize_session`."""
+    options = read_options(call, approved=bool, fraud_status=str, payment_method=str, details=dict, **more)
     for name, choices in (("fraud_status", authorizations.FRAUD_STATUSES), ("payment_method", tuple(METHODS))):
         if name in options and options[name] not in choices:
             raise Refusal(400, "BAD_OPTION", f"'{name}' is one of: {', '.join(choices)}")
-    owner = as_owner(call, sessions.KIND, call.params["session_id"], sessions.NO_SESSION)
-    return Answer(200, authorize_session(owner, call.params["session_id"], **options))
+    return options
 
 
 @customer("POST", "/sandbox/payments/sessions/{session_id}/decline")

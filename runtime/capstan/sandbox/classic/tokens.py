@@ -28,7 +28,8 @@ _FAILURES: Final = {
     "PAYMENT_METHOD_FAILED": "The payment method was refused",
 }
 _READ_CUSTOMER: Final = ("date_of_birth", "gender")
-_MATCHED: Final = ("purchase_country", "purchase_currency", "locale", "billing_address", "customer")
+# What a token remembers of the customer it was made for.
+_ABOUT: Final = ("purchase_country", "purchase_currency", "locale", "billing_address", "customer")
 
 routes = classic_routes()
 control = control_routes()
@@ -48,12 +49,8 @@ def create_token(call: Call) -> Answer:
     wanted = sessions.known(body)
     authorizations.require_matching(session, wanted)
     authorizations.require_accepted(authorization)
-    token_id = str(uuid.uuid4())
-    about = {name: value for name, value in {**session, **wanted}.items() if name in _MATCHED}
-    call.put(KIND, token_id, {
-        **_instrument(authorization["payment_method"]), "status": "ACTIVE", "_about": about, "_token_id": token_id,
-        "_method": authorization["payment_method"], "_description": body["description"],
-    })  # fmt: skip
+    about = {name: value for name, value in {**session, **wanted}.items() if name in _ABOUT}
+    token_id = issue(call, about, authorization["payment_method"], body["description"])
     call.put(authorizations.KIND, authorization["token"], {**authorization, "state": "tokenized"})
     confirmation = session.get("merchant_urls", {}).get("confirmation", "")
     answer: dict[str, Any] = {
@@ -65,6 +62,16 @@ def create_token(call: Call) -> Answer:
     if "customer" in about:
         answer["customer"] = {name: about["customer"][name] for name in _READ_CUSTOMER if name in about["customer"]}
     return Answer(200, answer)
+
+
+def issue(call: Call, about: dict[str, Any], method: str, description: str) -> str:
+    """Make a token for a customer with a payment method."""
+    token_id = str(uuid.uuid4())
+    call.put(KIND, token_id, {
+        **_instrument(method), "status": "ACTIVE", "_token_id": token_id, "_about": about, "_method": method,
+        "_description": description,
+    })  # fmt: skip
+    return token_id
 
 
 @routes("GET", "/customer-token/v1/tokens/{token_id}")
