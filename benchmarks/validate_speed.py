@@ -7,6 +7,7 @@ of its own around the loading alone. The two take turns.
 from __future__ import annotations
 
 import argparse
+import shutil
 import statistics
 import subprocess
 import sys
@@ -39,6 +40,8 @@ def write_copies(folder: Path, count: int) -> Path:
     text = source.read_text()
     for number in range(count):
         (folder / f"{number:04}.yaml").write_text(text.replace(_NAME, f"{_NAME}-{number}"))
+    if (types := source.with_name("types.yaml")).exists():  # what the copies refer to
+        shutil.copy(types, folder)
     return source
 
 
