@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import uuid
+from collections import Counter
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -281,3 +283,55 @@ def test_bad_parameters_are_refused_by_name(klarna: Client, path: str, message: 
 
 def test_size_may_be_as_large_as_the_limit(klarna: Client) -> None:
     assert klarna.get(f"{PAYOUTS}?size=500").status == 200
+
+
+# --- against the orders themselves
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_payouts_account_for_every_capture_and_refund(klarna: Client, control: Client, seed: int) -> None:
+    """Sales less returns over all payouts are what all orders captured less what they refunded, per currency."""
+    chance = random.Random(seed)
+    orders: list[str] = []
+    paid: Counter[str] = Counter()
+    for _ in range(60):
+        step = chance.choice(["place", "capture", "capture", "refund", "cancel", "close", "wait"])
+        if step == "place" or not orders:
+            currency, country = chance.choice([("EUR", "DE"), ("SEK", "SE"), ("USD", "US")])
+            options = {"amount": chance.randint(1, 50_000), "currency": currency, "country": country}
+            placed = control.post("/sandbox/orders", {**options, "auto_capture": chance.random() < 0.3})
+            orders.append(placed.json["order_id"])
+            continue
+        path = f"/ordermanagement/v1/orders/{chance.choice(orders)}"
+        amount = chance.randint(1, 20_000)  # which is refused as often as not
+        if step == "capture":
+            klarna.post(f"{path}/captures", {"captured_amount": amount})
+        elif step == "refund":
+            klarna.post(f"{path}/refunds", {"refunded_amount": amount})
+        elif step == "cancel":
+            klarna.post(f"{path}/cancel")
+        elif step == "close":
+            close(control)
+        else:
+            control.post("/sandbox/time", {"days": chance.randint(1, 5)})
+    close(control)
+    for payout in klarna.get(f"{PAYOUTS}?size=500").json["payouts"]:
+        paid[payout["currency_code"]] += payout["totals"]["sale_amount"] - payout["totals"]["return_amount"]
+    expected: Counter[str] = Counter()
+    for order_id in orders:
+        order = klarna.get(f"/ordermanagement/v1/orders/{order_id}").json
+        expected[order["purchase_currency"]] += order["captured_amount"] - order["refunded_amount"]
+        mine = transactions(klarna, order_id=order_id)
+        assert sum(t["amount"] for t in mine if t["type"] == "SALE") == order["captured_amount"]
+        assert sum(t["amount"] for t in mine if t["type"] == "RETURN") == order["refunded_amount"]
+    assert +paid == +expected
+    assert expected.total() > 0
+
+
+def test_a_capture_that_is_repeated_with_its_key_is_paid_once(klarna: Client, control: Client) -> None:
+    order_id = control.post("/sandbox/orders", {"amount": 10_000}).json["order_id"]
+    key = str(uuid.uuid4())
+    for _ in range(2):
+        klarna.post(f"/ordermanagement/v1/orders/{order_id}/captures", {"captured_amount": 4_000}, key=key)
+    [payout] = close(control)
+    assert payout["totals"]["sale_amount"] == 4_000

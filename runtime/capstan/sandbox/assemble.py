@@ -7,6 +7,8 @@ from typing import Final
 from capstan.sandbox.app import App
 from capstan.sandbox.classic import (
     captures,
+    cardcancels,
+    cardkeys,
     cards,
     checkout,
     hosted,
@@ -28,8 +30,8 @@ from capstan.sandbox.state import State
 from capstan.sandbox.web import Family, Request
 
 _SURFACES: Final = (
-    management, captures, refunds, order_controls, payments, tokens, hosted, checkout, cards, payouts, reports,
-    network, pages,
+    management, captures, refunds, order_controls, payments, tokens, hosted, checkout, cards, cardkeys, cardcancels,
+    payouts, reports, network, pages,
 )  # fmt: skip
 
 

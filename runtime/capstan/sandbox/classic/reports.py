@@ -170,7 +170,7 @@ def _print_summary(facts: Sequence[tuple[str, str]], payouts: Sequence[Document]
     )
     pdf.section("Payouts")
     pdf.table(
-        [Column("Date", LEFT), Column("Reference", 114), Column("", 178), *amounts],
+        [Column("Date", LEFT), Column("Reference", 114), Column("", 183), *amounts],
         [
             (p["payout_date"][:10], p["payment_reference"], p["currency_code"],
              *_amounts(p["totals"], "", p["currency_code"]))
