@@ -42,6 +42,9 @@ export function say(text) {
   document.querySelector('#said').textContent = text;
 }
 
+/** A path that may be broken after each slash. */
+export const breakable = (path) => path.split(/(?<=\/)/).flatMap((part) => [part, h('wbr')]);
+
 export const count = (number, one, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
 
 export const time = (text) => new Date(text).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });

@@ -77,7 +77,7 @@ class OrderPage {
       h('code', null, this.id));
     this.body.replaceChildren(
       h('section', { class: 'panel', 'aria-label': 'Amounts' }, bar(order), this.amounts()),
-      this.actions(), this.movements(), this.about(), this.elsewhere());
+      h('div', { class: 'column' }, this.actions()), h('div', { class: 'column' }, this.movements(), this.about()), this.elsewhere());
     for (const [id, [value, before]] of typed) {
       const field = document.getElementById(id);
       if (field && value !== before) field.value = value; // somebody was typing
@@ -163,6 +163,7 @@ class OrderPage {
     try {
       await capstan.send('POST', this.path + path, { body, key });
       this.keys.delete(intent);
+      this.body.querySelectorAll('input').forEach((field) => { field.value = field.defaultValue; }); // what was typed is done
       say(done);
     } catch (error) {
       if (!(error instanceof NoAnswer)) this.keys.delete(intent);
@@ -205,11 +206,12 @@ class OrderPage {
     const left = this.order.remaining_authorized_amount;
     const open = ['AUTHORIZED', 'PART_CAPTURED'].includes(this.order.status) && left > 0;
     const amount = Math.min(500, left);
+    const key = uuid(); // in the command itself: pasted twice, it still captures once
     const command = open
-      ? `curl -i '${capstan.url}${this.path}/captures' \\\n  -H 'Content-Type: application/json' -H "Klarna-Idempotency-Key: $(uuidgen)" \\\n  -d '{"captured_amount": ${amount}}'`
+      ? `curl -i '${capstan.url}${this.path}/captures' \\\n  -H 'Content-Type: application/json' -H 'Klarna-Idempotency-Key: ${key}' \\\n  -d '{"captured_amount": ${amount}}'`
       : `curl '${capstan.url}${this.path}'`;
     return h('section', { class: 'panel', 'aria-labelledby': 'h-else' }, h('h2', { id: 'h-else' }, 'From somewhere else'),
-      h('p', { class: 'soft' }, open ? `Capture ${this.money(amount)} from a terminal, or tell an agent that is connected over MCP. This page follows within two seconds.` : 'The same order in a terminal.'),
+      h('p', { class: 'soft' }, open ? `Capture ${this.money(amount)} from a terminal, or tell an agent that is connected over MCP. This page follows within two seconds. Sent twice, the command still captures once.` : 'The same order in a terminal.'),
       h('div', { class: 'command' }, h('pre', { tabindex: 0 }, command), copyButton(command)));
   }
 }

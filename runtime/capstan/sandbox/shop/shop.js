@@ -18,8 +18,10 @@ function showGoods() {
       h('h1', null, 'Good gear for small boats.'),
       h('p', null, 'Fill a basket, pay as a made-up customer, and watch every request on its way through Capstan.')),
     h('ul', { class: 'goods' }, GOODS.map((item) => h('li', null, card(item)))),
+    h('div', { id: 'to-till', class: 'to-till', hidden: true }, h('span'), h('a', { class: 'button', href: '#/checkout' }, 'Check out')),
     orders(),
   );
+  showBasket();
   fetchSamples();
 }
 
@@ -69,7 +71,12 @@ async function fetchSamples() {
 function showBasket() {
   const link = document.querySelector('#basket');
   link.replaceChildren('Basket', h('span', { class: 'pill' }, shop.things ? String(shop.things) : '0'));
-  link.setAttribute('aria-label', shop.things ? `Basket, ${count(shop.things, 'thing')}, ${shop.money(shop.total)} with delivery` : 'Basket, empty');
+  const words = `${count(shop.things, 'thing')}, ${shop.money(shop.total)} with delivery`;
+  link.setAttribute('aria-label', shop.things ? `Basket, ${words}` : 'Basket, empty');
+  const bar = document.querySelector('#to-till');
+  if (!bar) return;
+  bar.hidden = !shop.things;
+  bar.firstChild.textContent = words;
 }
 
 function showMarkets() {

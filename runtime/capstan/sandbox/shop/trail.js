@@ -1,7 +1,7 @@
 // "What just happened": the requests of this page, the newest first, each with its curl command.
 
 import { curl, onRequest } from './capstan.js';
-import { h } from './dom.js';
+import { breakable, count, h } from './dom.js';
 
 const KEPT = 60;
 const lastQuiet = new Map(); // path -> the last answer of requests that repeat themselves
@@ -36,7 +36,7 @@ function note(entry) {
     lastQuiet.set(entry.path, entry.answer);
     if (same) {
       repeats.hidden = false;
-      repeats.textContent = `The order was looked at ${++looked} more times; nothing had changed.`;
+      repeats.textContent = `Looked again ${count(++looked, 'time')}; nothing had changed.`;
       return;
     }
   }
@@ -52,7 +52,7 @@ function row(entry) {
   return h('li', null, h('details', null,
     h('summary', null,
       h('span', { class: `verb ${entry.method.toLowerCase()}` }, entry.method),
-      h('span', { class: 'path' }, short(entry.path)),
+      h('span', { class: 'path' }, breakable(short(entry.path))),
       h('span', { class: ok ? 'good' : 'bad' }, state),
       h('span', { class: 'what' }, entry.to === 'Capstan' ? `Capstan, ${took} ms` : `the widget, to the sandbox, ${took} ms`)),
     h('div', { class: 'command' }, h('pre', { tabindex: 0 }, command), copyButton(command)),

@@ -110,7 +110,7 @@
     const options = METHODS.map(([value, name, note], index) => element('label', { class: 'choice' },
       element('input', { type: 'radio', name: 'method', value, ...(index ? {} : { checked: '' }) }),
       element('span', {}, element('b', {}, name), element('small', {}, note))));
-    root.append(element('fieldset', {}, element('legend', {}, `Pay ${session.merchant_name}`), ...options,
+    root.append(element('fieldset', {}, element('legend', {}, 'How would you like to pay?'), ...options,
       element('p', {}, 'The sandbox’s form, in place of Klarna’s.')));
     return root;
   }
