@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
@@ -30,7 +32,9 @@ examples:
   capstan explain capabilities/hello.yaml     what will each call do?
   capstan serve capabilities/                 REST on 8080, MCP on 9090
   capstan call FILE get-order order_id=o-1    one call from the shell
+  capstan serve capabilities/ --sandbox       all of it against a sandbox of its own: no account, no network
 """
+SANDBOX_PORT: Final = 8181
 _RED, _YELLOW, _BOLD, _DIM, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
@@ -82,11 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("unit", metavar="NAME", help="the name of an operation or tool")
     call.add_argument("arguments", nargs="*", metavar="KEY=VALUE", help="KEY=text, KEY:=json or KEY=@file of JSON")
     call.add_argument("--json", action="store_true", help="print the answer as one line of JSON, an error too")
-    _connection_options(call)
+    _connection_options(call, "call a sandbox that runs, in place of the hosts it stands in for")
 
     serve = _verb(verbs, "serve", _serve, "serve files over REST and MCP")
     serve.add_argument("paths", nargs="+", metavar="PATH", help="capability files and folders of them")
-    _connection_options(serve)
+    _connection_options(serve, "start a sandbox and call it in place of the hosts it stands in for")
     serve.add_argument("--host", help="address to listen on, in place of the files' own (default 127.0.0.1)")
     serve.add_argument("--port-offset", type=int, default=0, metavar="N", help="added to every port")
     serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes that share the ports")
@@ -97,6 +101,14 @@ def _parser() -> argparse.ArgumentParser:
                        help="a further name this server goes by, as a proxy in front sends it")  # fmt: skip
     serve.add_argument("--log-format", choices=("text", "json"), default="text")
     serve.add_argument("--quiet", action="store_true", help="log only what goes wrong")
+    serve.add_argument("--sandbox-db", metavar="FILE", help="where that sandbox keeps its state; else in memory")
+
+    sandbox = _verb(verbs, "sandbox", _sandbox, "serve the stateful stand-in for the bundled capabilities' APIs")
+    sandbox.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    sandbox.add_argument("--port", type=int, default=SANDBOX_PORT, metavar="N", help=f"default {SANDBOX_PORT}")
+    sandbox.add_argument("--db", metavar="FILE", help="where its state is kept; else in memory")
+    sandbox.add_argument("--rate-limits", action="store_true", help="refuse too many calls, as the real APIs do")
+    sandbox.add_argument("--end-with-input", action="store_true", help=argparse.SUPPRESS)
     return parser
 
 
@@ -106,11 +118,13 @@ def _verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser
     return parser
 
 
-def _connection_options(parser: argparse.ArgumentParser) -> None:
+def _connection_options(parser: argparse.ArgumentParser, sandbox: str) -> None:
     parser.add_argument("--env-file", action="append", default=[], metavar="FILE",
                         help="lines of KEY=value; the process environment goes first")  # fmt: skip
     parser.add_argument("--base-uri", action="append", default=[], metavar="NAMESPACE=URL",
                         help="call this URL in place of a consumed namespace's baseUri")  # fmt: skip
+    parser.add_argument("--sandbox", action="store_true", help=sandbox)
+    parser.add_argument("--sandbox-port", type=int, default=SANDBOX_PORT, metavar="N", help=f"default {SANDBOX_PORT}")
 
 
 # --- validate and explain
@@ -208,6 +222,10 @@ def _print_call(call: Mapping[str, Any]) -> None:
 
 def _environ(options: argparse.Namespace) -> dict[str, str]:
     environ: dict[str, str] = {}
+    if options.sandbox:
+        from capstan.sandbox import DEMO_VARIABLES
+
+        environ |= DEMO_VARIABLES
     for name in options.env_file:
         try:
             environ |= {key: str(value) for key, value in read_values(Path(name)).items()}
@@ -216,6 +234,15 @@ def _environ(options: argparse.Namespace) -> dict[str, str]:
         except ValueError as error:
             raise UsageError(f"--env-file {name} does not hold lines of KEY=value") from error
     return {**environ, **os.environ}
+
+
+def _stand_ins(options: argparse.Namespace, port: int) -> dict[str, str]:
+    """The hosts that the sandbox is called for, where it is to be called at all."""
+    if not options.sandbox:
+        return {}
+    from capstan.sandbox import HOSTS
+
+    return dict.fromkeys(HOSTS, f"http://127.0.0.1:{port}")
 
 
 def _base_uris(options: argparse.Namespace) -> dict[str, str]:
@@ -241,7 +268,7 @@ def _call(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.file} has no '{options.unit}'; {suggest(options.unit, units)}")
     unit = units[options.unit]
     arguments = _arguments(options.arguments, {item.name: item.schema for item in unit.inputs})
-    settings = read_settings(os.environ)
+    settings = replace(read_settings(os.environ), stand_ins=_stand_ins(options, options.sandbox_port))
 
     async def run() -> tuple[int, Any]:
         async with open_engine(settings) as engine:
@@ -310,10 +337,16 @@ def _arguments(texts: Sequence[str], schemas: Mapping[str, Mapping[str, Any]]) -
 
 def _serve(options: argparse.Namespace) -> int:
     from capstan import log, serve
+    from capstan.companion import Companion
     from capstan.settings import read_settings
 
     if options.workers < 1:
         raise UsageError("--workers takes a number from 1 on")
+    sandbox_port = options.sandbox_port + options.port_offset
+    if options.sandbox and not 0 < sandbox_port < 65536:
+        raise UsageError(f"{sandbox_port} is no port for the sandbox")
+    if options.sandbox_db is not None and not options.sandbox:
+        raise UsageError("--sandbox-db says where the sandbox of --sandbox keeps its state")
     for origin in options.cors_origin:
         if origin != "*" and (urlsplit(origin).scheme not in ("http", "https") or not urlsplit(origin).netloc):
             raise UsageError(f"--cors-origin takes https://host or *, not '{origin}'")
@@ -328,6 +361,7 @@ def _serve(options: argparse.Namespace) -> int:
         watch=options.watch,
         origins=frozenset(origin.lower().rstrip("/") for origin in options.cors_origin),
         hosts=frozenset(host.lower() for host in options.allow_host),
+        stand_ins=_stand_ins(options, sandbox_port),
     )
     settings = read_settings(os.environ)
     try:
@@ -340,12 +374,44 @@ def _serve(options: argparse.Namespace) -> int:
         return 1
     _print_problems(warnings)
 
-    def ready() -> None:
-        line = f"capstan {VERSION} ready: {', '.join(serve.urls(site, asked))} ({_files(len(site.capabilities))})"
-        print(line, file=sys.stderr if site.stdio is not None else sys.stdout, flush=True)
+    with contextlib.ExitStack() as stack:
+        companion = stack.enter_context(Companion(sandbox_port, options.sandbox_db)) if options.sandbox else None
 
-    serve.serve(site, asked, settings, ready)
+        def ready() -> None:
+            doors = serve.urls(site, asked)
+            also = [f"sandbox {companion.url}"] if companion is not None else []
+            line = f"capstan {VERSION} ready: {', '.join((*doors, *also))} ({_files(len(site.capabilities))})"
+            stream = sys.stderr if site.stdio is not None else sys.stdout
+            print(line, file=stream, flush=True)
+            if companion is not None:
+                from capstan.sandbox import welcome
+
+                found = {kind: url for kind, _, url in (door.partition(" ") for door in reversed(doors))}
+                mcp_url = found.get("MCP") if found.get("MCP") != "stdio" else None
+                print(welcome(found.get("REST"), mcp_url, companion.url), file=stream, flush=True)
+
+        serve.serve(site, asked, settings, ready, companion)
     return 0
+
+
+# --- sandbox
+
+
+def _sandbox(options: argparse.Namespace) -> int:
+    from capstan import log, sandbox
+    from capstan.companion import READY, end_with_input
+
+    log.configure("text", quiet=True)
+    if options.end_with_input:
+        end_with_input()
+    gc.enable()
+
+    def ready(url: str) -> None:
+        print(f"{READY}{url}", flush=True)
+
+    return sandbox.run(
+        host=options.host, port=options.port, database=options.db, rate_limits=options.rate_limits, ready=ready
+    )
 
 
 # --- showing

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from capstan.companion import Companion
 from capstan.errors import CapabilityError, LoadError, Problem, in_file_order
 from capstan.expose.asgi import Receive, Scope, Send
 from capstan.expose.door import Access
@@ -280,10 +281,17 @@ async def run(
     sockets: Mapping[int, socket.socket],
     ready: Callable[[], None],
     parent: int | None = None,
+    companion: Companion | None = None,
 ) -> None:
-    """Serve until a signal, the end of the input of a stdio server, or the end of `parent`, a pipe from above."""
+    """Serve until a signal, the end of the input of a stdio server, or the end of `parent`, a pipe from above.
+
+    Raises:
+        ServeError: `companion` ended before.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
+    if companion is not None:
+        loop.add_reader(companion.pipe, stop.set)
     if parent is not None:
         loop.add_reader(parent, stop.set)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -308,7 +316,11 @@ async def run(
     for task in work:
         task.cancel()
     await asyncio.gather(*work, return_exceptions=True)
+    if companion is not None:
+        loop.remove_reader(companion.pipe)
     await server.stop()
+    if companion is not None:
+        companion.check()
 
 
 # --- watching
@@ -362,11 +374,13 @@ async def _watch(server: _Server, options: Options, stop: asyncio.Event, known: 
 # --- processes
 
 
-def serve(site: Site, options: Options, settings: Settings, ready: Callable[[], None]) -> None:
+def serve(
+    site: Site, options: Options, settings: Settings, ready: Callable[[], None], companion: Companion | None = None
+) -> None:
     """Serve a site in this process, or in `options.workers` processes that share the ports.
 
     Raises:
-        ServeError: a port cannot be had.
+        ServeError: a port cannot be had, or `companion` has ended.
     """
     if options.workers > 1 and site.stdio is not None:
         raise ServeError("an MCP server on stdio cannot have several workers")
@@ -375,17 +389,20 @@ def serve(site: Site, options: Options, settings: Settings, ready: Callable[[], 
     # A worker that takes a dead one's place starts from this same site, and must see what has changed since.
     known = _stamps(options, site) if options.watch else {}
     if options.workers == 1:
-        _run_loop(site, options, settings, known, sockets, ready)
+        _run_loop(site, options, settings, known, sockets, ready, companion=companion)
     else:
         _close(sockets)
-        _Share(site, options, settings, known).run(ready)
+        _Share(site, options, settings, known, companion).run(ready)
 
 
 class _Share:
     """What workers are started from: the site, and a set of sockets for each. Keeps up with changes of the files."""
 
-    def __init__(self, site: Site, options: Options, settings: Settings, known: Stamps) -> None:
+    def __init__(
+        self, site: Site, options: Options, settings: Settings, known: Stamps, companion: Companion | None
+    ) -> None:
         self._site, self._options, self._settings, self._known = site, options, settings, known
+        self._companion = companion
         self._bound = [bind(site, options) for _ in range(options.workers)]
         self._shares = [list(bound.values()) for bound in self._bound]
         self._looked = time.monotonic()
@@ -400,6 +417,8 @@ class _Share:
 
     def _keep_up(self) -> None:
         """Take over what the workers have taken over; what is wrong they have told already."""
+        if self._companion is not None:
+            self._companion.check()
         if not self._options.watch or time.monotonic() - self._looked < _WATCH_SECONDS:
             return
         self._looked = time.monotonic()
@@ -430,8 +449,9 @@ def _run_loop(
     sockets: Mapping[int, socket.socket],
     ready: Callable[[], None],
     parent: int | None = None,
+    companion: Companion | None = None,
 ) -> None:
     import uvloop  # noqa: PLC0415 - a platform without it can still validate and explain
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run(site, options, settings, known, sockets, ready, parent))
+        runner.run(run(site, options, settings, known, sockets, ready, parent, companion))

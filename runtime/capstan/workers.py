@@ -38,9 +38,15 @@ def run_workers(
     """Fork a worker for each share of the sockets, and look after them until a signal ends all.
 
     `run` gets the number of its share, what to call when it is ready, and a pipe that ends when this process does.
-    `keep_up` is called now and then, so that a worker which takes a dead one's place starts from where the others are.
+    `keep_up` is called now and then, so that a worker which takes a dead one's place starts from where the others are;
+    what it raises ends all.
     """
-    _Workers(shares, run, keep_up).look_after(ready)
+    workers = _Workers(shares, run, keep_up)
+    try:
+        workers.look_after(ready)
+    except ServeError:
+        workers.end()
+        raise
 
 
 class _Workers:
@@ -63,11 +69,10 @@ class _Workers:
                 time.sleep(_LOOK_SECONDS)
                 self._keep_up()
                 continue
-            share, began = self._children.pop(pid)
-            if self._stopping:
+            share, began = self._children.pop(pid, (None, 0.0))
+            if self._stopping or share is None:  # no worker of ours: whoever started it looks after it
                 continue
             if time.monotonic() - began < _YOUNG_SECONDS:
-                self._forward(signal.SIGTERM, None)
                 raise ServeError(f"a worker ended as soon as it had started (status {status})")
             logger.error("worker %d ended unasked (status %d); another takes its place", pid, status)
             self._start(share, lambda: None)
@@ -112,6 +117,13 @@ class _Workers:
         finally:
             sys.stderr.flush()
             os._exit(code)
+
+    def end(self) -> None:
+        """Ask every worker to end, and wait until all have."""
+        self._forward(signal.SIGTERM, None)
+        for pid in self._children:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
     def _forward(self, number: int, _: object) -> None:
         self._stopping = True
