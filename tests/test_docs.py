@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from capstan.call.guard import Guard
+from capstan.errors import BindError
 from capstan.plan.build import plan_file
 from capstan.settings import read_settings
 
@@ -21,6 +23,34 @@ def test_the_capability_of_the_readme_can_be_served_without_a_warning(tmp_path: 
     plan, warnings = plan_file(file, {"SHOP_TOKEN": "t"})
     assert [unit.name for unit in plan.units] == ["get-order", "get-order"]
     assert warnings == ()
+
+
+FORMAT = (REPOSITORY / "docs" / "format.md").read_text()
+EXAMPLES = [text for text in re.findall(r"```yaml\n(.*?)```", FORMAT, re.DOTALL) if text.startswith("naftiko:")]
+
+
+@pytest.mark.parametrize("example", range(len(EXAMPLES)))
+def test_a_whole_capability_in_the_description_of_the_format_can_be_served_without_a_warning(
+    tmp_path: Path, example: int
+) -> None:
+    file = tmp_path / "example.yaml"
+    file.write_text(EXAMPLES[example])
+    plan, warnings = plan_file(file, {})
+    assert plan.units
+    assert warnings == ()
+
+
+def test_the_choice_of_hosts_in_the_description_of_the_format_works_as_it_says(tmp_path: Path) -> None:
+    file = tmp_path / "example.yaml"
+    file.write_text(next(text for text in EXAMPLES if "apiHost" in text))
+    (unit,) = plan_file(file, {})[0].units
+    assert unit.call is not None
+    checked = Guard(unit).check({"id": "o-1"})
+    assert unit.call.request.bind(checked).url == "https://eu.shop.example/v1/orders/o-1"
+    chosen = Guard(unit).check({"id": "o-1", "apiHost": "us.shop.example"})
+    assert unit.call.request.bind(chosen).url == "https://us.shop.example/v1/orders/o-1"
+    with pytest.raises(BindError):
+        Guard(unit).check({"id": "o-1", "apiHost": "evil.example"})
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
