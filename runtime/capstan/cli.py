@@ -351,6 +351,9 @@ def _serve(options: argparse.Namespace) -> int:
         if origin != "*" and (urlsplit(origin).scheme not in ("http", "https") or not urlsplit(origin).netloc):
             raise UsageError(f"--cors-origin takes https://host or *, not '{origin}'")
     log.configure(options.log_format, quiet=options.quiet)
+    origins = {origin.lower().rstrip("/") for origin in options.cors_origin}
+    if options.sandbox:  # its shop is a page that calls us
+        origins |= {f"http://{name}:{sandbox_port}" for name in ("localhost", "127.0.0.1")}
     asked = serve.Options(
         paths=tuple(options.paths),
         host=options.host,
@@ -359,7 +362,7 @@ def _serve(options: argparse.Namespace) -> int:
         environ=_environ(options),
         workers=options.workers,
         watch=options.watch,
-        origins=frozenset(origin.lower().rstrip("/") for origin in options.cors_origin),
+        origins=frozenset(origins),
         hosts=frozenset(host.lower() for host in options.allow_host),
         stand_ins=_stand_ins(options, sandbox_port),
     )
