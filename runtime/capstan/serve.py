@@ -78,11 +78,16 @@ def load_site(options: Options) -> tuple[Site, tuple[Problem, ...]]:
         except LoadError as error:
             problems += error.problems
             continue
+        if not plan.rest and not plan.mcp:
+            logger.info("%s exposes nothing and is passed over", path)
+            continue
         used |= {api.namespace for api in plan.apis}
         plans.append(plan)
         warnings += told
     if problems:
         raise LoadError(problems)
+    if not plans:
+        raise ServeError("there is nothing to serve: what is here are parts for other files")
     unknown = set(options.base_uris) - used
     if unknown:
         names = ", ".join(sorted(unknown))

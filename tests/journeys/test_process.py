@@ -116,6 +116,16 @@ async def test_two_files_with_one_route_are_refused_naming_both(tmp_path: Path) 
     assert "twin.yaml" in server.talk
 
 
+async def test_a_file_of_parts_alone_is_nothing_to_serve_and_beside_others_no_obstacle(tmp_path: Path) -> None:
+    parts = tmp_path / "types.yaml"
+    parts.write_text("naftiko: 1.0.0-alpha2\ntypes: {a: {type: string}}")
+    server = await fails(parts)
+    assert (server.process.returncode, server.err[-1]) == (
+        1, "capstan: there is nothing to serve: what is here are parts for other files")  # fmt: skip
+    async with serving(parts, HELLO) as both:
+        assert both.out[0].endswith("(1 file)")
+
+
 async def test_bad_usage_exits_2() -> None:
     assert (await fails(HELLO, "--workers", "0")).process.returncode == 2
 
@@ -467,6 +477,22 @@ async def test_a_wrong_change_is_told_and_the_last_good_state_goes_on(tmp_path: 
         file.write_text(greeting("Back, {{name}}!"))
         await server.said("reloaded")
         assert (await http.get("/v1/hello/Ada")).json() == {"message": "Back, Ada!"}
+
+
+async def test_a_change_of_a_file_of_types_is_taken_over(tmp_path: Path, upstream: RecordingUpstream) -> None:
+    types = tmp_path / "parts.yaml"
+    types.write_text("naftiko: 1.0.0-alpha2\ntypes: {id: {type: string, maxLength: 1}}")
+    file = tmp_path / "things.yaml"
+    inputs = [{"name": "id", "in": "path", "required": True, "$ref": "./parts.yaml#/types/id"}]
+    file.write_text(capability_text(base_uri=upstream.url, inputs=inputs))
+    async with serving(tmp_path, "--watch") as server, client(server.rest) as http:
+        assert [(await http.get(f"/things/{name}")).status_code for name in ("a", "ab")] == [200, 400]
+        change(types, "maxLength: 1", "maxLen: 2")
+        await server.said("parts.yaml:2:")
+        assert (await http.get("/things/ab")).status_code == 400
+        change(types, "maxLen: 2", "maxLength: 2")
+        await server.said("reloaded")
+        assert (await http.get("/things/ab")).status_code == 200
 
 
 async def test_a_call_in_flight_ends_as_it_began_while_the_file_changes(

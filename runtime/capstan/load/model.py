@@ -331,4 +331,5 @@ class Capability:
     exposes: tuple[Adapter, ...]
     imports: tuple[Import, ...] = ()
     sources: tuple[str, ...] = ()  # the further files it was put together from
+    is_parts: bool = False  # the file has no `capability`; it is there for others to take from
     at: Place = _at()

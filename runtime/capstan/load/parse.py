@@ -87,6 +87,7 @@ class _Parser(Reader):
             consumes=tuple(consumes),
             exposes=tuple(a for node in body.nodes("exposes") if (a := self.adapter(node)) is not None),
             imports=tuple(imports),
+            is_parts="capability" not in root,
             sources=tuple(file for file, reader in self.family.readers.items() if reader is not self),
             at=body.at() if "capability" in root else root.at(),
         )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import unquote
 
 from capstan.errors import LoadError, Problem, in_file_order
@@ -100,7 +100,10 @@ class _Builder:
             else:
                 mcp.append(self._mcp(adapter))
         if not capability.exposes:
-            self.problem("nothing-exposed", "nothing is exposed", capability.at)
+            parts = capability.is_parts
+            message = "the file has parts for others and exposes nothing itself" if parts else "nothing is exposed"
+            severity: Literal["warning", "error"] = "warning" if parts else "error"
+            self.problems.append(Problem("nothing-exposed", message, capability.at.location(), severity=severity))
         plan = types.CapabilityPlan(
             capability.file, (*capability.sources, *self.variables.files), capability.title, capability.description,
             tuple(self.apis.values()), tuple(rest), tuple(mcp), self._secrets(),
