@@ -88,23 +88,6 @@ def check_body(schema: str, body: dict[str, Any], *, too_long: Callable[[Fault],
     fault = BODIES.fault(schema, body)
     if fault is not None:
         raise too_long(fault) if too_long is not None and fault.is_length else bad_value(fault.path)
-    fraction = _fraction(body)
-    if fraction is not None:
-        raise bad_value(fraction)
-
-
-def _fraction(body: dict[str, Any]) -> str | None:
-    """The path of a number written with a point: JSON Schema takes 1.0 for an integer, an amount is none."""
-    waiting: list[tuple[str, Any]] = [("", body)]
-    while waiting:
-        path, value = waiting.pop()
-        if isinstance(value, float):
-            return path.removeprefix(".")
-        if isinstance(value, dict):
-            waiting.extend((f"{path}.{name}", part) for name, part in reversed(value.items()))
-        elif isinstance(value, list):
-            waiting.extend((f"{path}[{number}]", value[number]) for number in reversed(range(len(value))))
-    return None
 
 
 def bad_value(path: str) -> Refusal:

@@ -13,7 +13,6 @@ METHODS: Final[Mapping[str, tuple[str, str, Mapping[str, int]]]] = {
     "fixed_amount": ("FIXED_AMOUNT", "Pay in 3 parts", {"number_of_installments": 3}),
     "fixed_sum_credit": ("FIXED_SUM_CREDIT", "Financing", {"number_of_installments": 12}),
     "base_account": ("ACCOUNT", "Flexible account", {}),
-    "deferred_interest": ("DEFERRED_INTEREST", "Flexible account, interest later", {}),
     "direct_debit": ("DIRECT_DEBIT", "Direct debit", {}),
     "direct_bank_transfer": ("BANK_TRANSFER", "Bank transfer", {}),
     "b2b_invoice": ("INVOICE_BUSINESS", "Business invoice", {"number_of_days": 30}),
