@@ -170,7 +170,7 @@ const asked = (question) => new Promise((resolve) => { question(resolve); });
 
 const reference = () => `BB-${Date.now().toString(36).toUpperCase()}`;
 
-function remember(order, wanted) {
-  const about = `${wanted.merchant_reference1}, ${shop.money(wanted.order_amount)}`;
-  memory.set('orders', [{ order_id: order.order_id, reference: order.order_id.slice(0, 8), about }, ...memory.get('orders', [])].slice(0, 8));
+function remember(order, { merchant_reference1, order_amount, purchase_currency }) {
+  const bought = { order_id: order.order_id, merchant_reference1, order_amount, purchase_currency };
+  memory.set('orders', [bought, ...memory.get('orders', [])].slice(0, 8));
 }

@@ -14,6 +14,9 @@ const STATES = {
 };
 const REVIEW = { PENDING: 'Under fraud review', REJECTED: 'Rejected by the fraud review' };
 
+/** An order's state in words, where it is known. */
+export const stateOf = (order) => (order.status === 'AUTHORIZED' && REVIEW[order.fraud_status]) || STATES[order.status] || order.status;
+
 /** Draw an order; gives what to do when it is left. */
 export function showOrder(main, id) {
   const page = new OrderPage(main, id);

@@ -2,9 +2,9 @@
 
 import { shop, stepper } from './basket.js';
 import { showCheckout } from './checkout.js';
-import { count, h, memory } from './dom.js';
+import { count, h, memory, money } from './dom.js';
 import { GOODS, MARKETS } from './goods.js';
-import { showOrder } from './order.js';
+import { showOrder, stateOf } from './order.js';
 import { showTrail } from './trail.js';
 
 const main = document.querySelector('#main');
@@ -55,7 +55,9 @@ function orders() {
       h('label', { for: 'order-id' }, 'Open an order by its id'), field, h('button', { type: 'submit', class: 'plain' }, 'Open')));
 }
 
-const orderLink = (order) => h('li', null, h('a', { href: `#/order/${order.order_id}` }, order.reference), h('span', { class: 'soft' }, order.about));
+const orderLink = (order) => h('li', null,
+  h('a', { href: `#/order/${order.order_id}` }, order.merchant_reference1),
+  h('span', { class: 'soft' }, [stateOf(order), money(order.order_amount, order.purchase_currency)].filter(Boolean).join(', ')));
 
 async function fetchSamples() {
   const place = document.querySelector('#samples');

@@ -12,9 +12,9 @@ from capstan.sandbox.classic import sessions
 from capstan.sandbox.classic.methods import DEFAULT, METHODS
 from capstan.sandbox.classic.payments import authorize_session
 from capstan.sandbox.control import Control, read_options
+from capstan.sandbox.shop.files import ANYWHERE
 from capstan.sandbox.web import Answer, Call, Refusal, Routes
 
-ANYWHERE: Final = (("Access-Control-Allow-Origin", "*"),)
 _PREFLIGHT: Final = (("Access-Control-Allow-Methods", "POST"), ("Access-Control-Allow-Headers", "content-type"),
                      ("Access-Control-Max-Age", "600"))  # fmt: skip
 # What the customer, or the risk check, can decide.
@@ -57,7 +57,7 @@ def session(call: Call) -> Answer:
 
 @routes("POST", "/shop/widget/authorize")
 def authorize(call: Call) -> Answer:
-    """The customer decides: `{"client_token": ..., "decision": "approve", "method": "invoice", "auto_finalize": true}`."""
+    """The customer decides: `{"client_token": ..., "decision": "approve", "method": "invoice"}`."""
     options = read_options(call, client_token=str, decision=str, method=str, auto_finalize=bool, data=dict)
     for name, choices in (("decision", _DECISIONS), ("method", METHODS)):
         if name in options and options[name] not in choices:
