@@ -1,0 +1,84 @@
+"""Files that belong to a dispute: taken out of a form, kept byte by byte, and given back."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from email.message import Message
+from email.parser import BytesHeaderParser
+from typing import Any, Final
+
+from capstan.sandbox.clock import write_time
+from capstan.sandbox.network.family import conflict, invalid, krn, not_found
+from capstan.sandbox.network.operations import ACCOUNT
+from capstan.sandbox.state import Document
+from capstan.sandbox.web import Answer, Call, Refusal
+
+_KIND: Final = "network-attachments"
+_ID: Final = "payment_dispute_attachment_id"
+
+
+def upload(call: Call, dispute: Document) -> Answer:
+    """Keep the file of a multipart form.
+
+    Raises:
+        Refusal: 400, it is no such form; 409, the dispute is closed.
+    """
+    parts = {str(head.get_param("name", header="content-disposition")): (head, body) for head, body in _parts(call)}
+    if "file" not in parts:
+        raise invalid("file", "is required")
+    if dispute["state"] == "CLOSED":
+        raise conflict("The dispute is CLOSED")
+    head, content = parts["file"]
+    name = parts["filename"][1].decode("utf-8", "replace") if "filename" in parts else head.get_filename() or "file"
+    attachment = {
+        _ID: krn(call.account, "payment", "eu1", "dispute-attachment"), "filename": name, "size": len(content),
+        "content_type": head.get_content_type() if "content-type" in head else "application/octet-stream",
+        "created_at": write_time(call.now),
+    }  # fmt: skip
+    kept = {"_dispute": dispute["payment_dispute_id"], "_bytes": base64.b64encode(content).decode()}
+    call.put(_KIND, str(attachment[_ID]), {**attachment, **kept, "_account": call.params[ACCOUNT]})
+    return Answer(201, attachment)
+
+
+def download(call: Call, dispute: Document) -> Answer:
+    """The bytes as they came; a file of another dispute is not found."""
+    kept = call.get(_KIND, call.params[_ID])
+    if kept is None or kept["_dispute"] != dispute["payment_dispute_id"]:
+        raise not_found("The attachment")
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in kept["filename"])
+    headers = (("Content-Disposition", f'attachment; filename="{name}"'),)
+    return Answer(200, base64.b64decode(kept["_bytes"]), headers, kept["content_type"])
+
+
+def check_listed(call: Call, dispute: Document, listed: list[dict[str, Any]]) -> None:
+    """What a response refers to was uploaded to this dispute.
+
+    Raises:
+        Refusal: 400.
+    """
+    for number, entry in enumerate(listed):
+        id_ = entry.get(_ID)
+        kept = call.get(_KIND, id_) if isinstance(id_, str) else None
+        if kept is None or kept["_dispute"] != dispute["payment_dispute_id"]:
+            raise invalid(f"attachments[{number}].{_ID}", "is no attachment of this dispute")
+
+
+def _parts(call: Call) -> Iterator[tuple[Message, bytes]]:
+    """The parts of a multipart form. The standard library's parser is for mail, and not exact about binary data."""
+    head = Message()
+    head["Content-Type"] = call.request.headers.get("content-type", "")
+    boundary = head.get_boundary()
+    if head.get_content_type() != "multipart/form-data" or not boundary:
+        raise Refusal(400, "INVALID_CONTENT_TYPE", "Send Content-Type: multipart/form-data with a boundary")
+    try:
+        mark = b"\r\n--" + boundary.encode("ascii")
+    except (UnicodeEncodeError, binascii.Error) as error:
+        raise Refusal(400, "INVALID_CONTENT_TYPE", "The boundary is not ASCII") from error
+    _, *pieces = (b"\r\n" + call.request.body).split(mark)
+    if not pieces or not pieces[-1].startswith(b"--"):
+        raise invalid("body", "is no multipart form that ends")
+    for piece in pieces[:-1]:
+        fields, _, content = piece.partition(b"\r\n\r\n")
+        yield BytesHeaderParser().parsebytes(fields.lstrip(b"\r\n")), content

@@ -1,0 +1,56 @@
+"""The decorator for network operations: whose account is acted for, and the idempotency key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from capstan.sandbox.network.family import NETWORK, Network, forbidden, invalid
+from capstan.sandbox.network.partners import acting_for, own_account
+from capstan.sandbox.web import Answer, Call, Handler, Route, Routes
+
+ACCOUNT: Final = "account"  # the parameter that handlers find the account under which they act
+_IN_PATH: Final = ("partner_account_id", "account_id")
+_MAX_KEY: Final = 255
+
+
+class Operations:
+    """Routes of a network surface."""
+
+    def __init__(self, family: Network = NETWORK) -> None:
+        self._routes = Routes(family)
+
+    def __call__(
+        self, method: str, path: str, *, alone: str = "", even_disabled: bool = False
+    ) -> Callable[[Handler], Handler]:
+        """Serve a path; `alone` is how a merchant calls it that acts for itself."""
+
+        def add(handler: Handler) -> Handler:
+            for template in (path, alone):
+                if template:
+                    guarded = _guard(handler, even_disabled=even_disabled)
+                    self._routes(method, template, keyed=method in ("POST", "PATCH"))(guarded)
+            return handler
+
+        return add
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        return tuple(self._routes.routes)
+
+
+def _guard(handler: Handler, *, even_disabled: bool) -> Handler:
+    def guarded(call: Call) -> Answer:
+        key = call.request.headers.get(NETWORK.key_header)
+        if key is not None and not 1 <= len(key) <= _MAX_KEY:
+            raise invalid("Klarna-Idempotency-Key", f"must have 1 to {_MAX_KEY} characters")
+        asked = next((call.params[name] for name in _IN_PATH if name in call.params), None)
+        if asked is None:  # the first version says it in a header
+            asked = call.request.headers.get("klarna-partner-account")
+        account = acting_for(call, asked) if asked else own_account(call.account)
+        if account.get("state") == "DISABLED" and not even_disabled and call.request.method != "GET":
+            raise forbidden("The partner account is disabled")
+        return handler(replace(call, params={**call.params, ACCOUNT: account["partner_account_id"]}))
+
+    return guarded
