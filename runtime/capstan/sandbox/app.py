@@ -11,9 +11,10 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 
 from capstan.sandbox.accounts import Account, Accounts
-from capstan.sandbox.clock import Clock, read_time, write_time
-from capstan.sandbox.deliveries import WAITING, Deliveries, queued
+from capstan.sandbox.clock import Clock
+from capstan.sandbox.deliveries import Deliveries, enqueue
 from capstan.sandbox.faults import Fault, Faults
+from capstan.sandbox.idempotency import remember, remembered
 from capstan.sandbox.limits import Limits
 from capstan.sandbox.state import EVERYBODY, State
 from capstan.sandbox.web import Answer, Call, Family, Refusal, Request, Route, RouteTable
@@ -24,11 +25,10 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_OWN: Final = frozenset({"control", "widget"})  # families of paths that are not Klarna's
 _MAX_BODY: Final = 1024 * 1024
 _MAX_HEADER: Final = 6 * 1024
 _MAX_HEADERS: Final = 20 * 1024
-_KEY_LIFE: Final = timedelta(hours=24)
-_KEYS: Final = "idempotency"
 
 
 class Cut(Exception):
@@ -78,11 +78,10 @@ class App:
 
     def settle(self, call: Call) -> None:
         """Store what a call did, and send what it wants sent."""
-        for delivery in call.outbox:
-            call.state.put(EVERYBODY, WAITING, *queued(delivery, self.clock))
+        queued = [enqueue(call.state, delivery, self.clock.now()) for delivery in call.outbox]
         call.state.commit()
-        if call.outbox:
-            self.deliveries.wake()
+        if queued:
+            self.deliveries.expect(queued)
 
     # --- HTTP
 
@@ -94,11 +93,13 @@ class App:
             answer = await self.respond(request)
         except Refusal as refusal:  # it could not even be read
             request = _head(scope, b"")
-            correlation_id = str(uuid.uuid4())
-            answer = self._fallback(request).refuse(refusal, correlation_id)
+            correlation_id, family = str(uuid.uuid4()), self._fallback(request)
+            answer = _with(family.refuse(refusal, correlation_id), family.headers(correlation_id))
         except Cut:
             # The server offers no way to break off: its `send` belongs to the object that holds the socket.
             send.__self__.transport.abort()  # type: ignore[attr-defined]
+            while (await receive())["type"] != "http.disconnect":
+                pass  # or it would say that there was no answer
             return
         payload = answer.payload()
         headers = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in answer.headers]
@@ -128,7 +129,12 @@ class App:
             answer = await self._limited(call, route)
         except Refusal as refusal:
             answer = family.refuse(refusal, correlation_id)
-        return Answer(answer.status, answer.body, (*answer.headers, *family.headers(correlation_id)), answer.media_type)
+        except Cut:
+            raise
+        except Exception:
+            logger.exception("%s %s failed; nothing of it is kept", request.method, request.path)
+            answer = family.refuse(Refusal(500, "INTERNAL_SERVER_ERROR", "Unexpected server error"), correlation_id)
+        return _with(answer, family.headers(correlation_id))
 
     def _call(self, request: Request, route: Route, values: tuple[str, ...], correlation_id: str) -> Call:
         account = route.family.account(request, self.accounts)
@@ -138,17 +144,19 @@ class App:
         )  # fmt: skip
 
     async def _limited(self, call: Call, route: Route) -> Answer:
+        """Within what the account may ask, unless it is the sandbox's own path: those are never limited, nor fail."""
+        if route.family.name in _OWN:
+            return self.perform(call, route)
         account = call.account
         limit, left = self.limits.take(account.id, account.environment, route.category)
         quota = (("X-RateLimit-Limit", str(limit)), ("X-RateLimit-Remaining", str(max(left, 0))))
-        struck = self.faults.strike(call.request.method, call.request.path)
         try:
             if left < 0:
                 raise Refusal(429, "TOO_MANY_REQUESTS", "Too many requests")
-            answer = await self._keyed(call, route, struck)
+            answer = await self._keyed(call, route, self.faults.strike(call.request.method, call.request.path))
         except Refusal as refusal:
             answer = route.family.refuse(refusal, call.correlation_id)
-        return Answer(answer.status, answer.body, (*answer.headers, *quota), answer.media_type)
+        return _with(answer, quota)
 
     async def _keyed(self, call: Call, route: Route, struck: tuple[Fault, ...]) -> Answer:
         """At most once per idempotency key; without one, as often as asked."""
@@ -167,10 +175,12 @@ class App:
 
     async def _faulty(self, call: Call, route: Route, struck: tuple[Fault, ...], key: str | None) -> Answer:
         """The effect, with what was asked to go wrong before and after it."""
-        kinds = {fault.kind for fault in struck}
-        for fault in struck:
-            if fault.kind == "delay":
-                await asyncio.sleep(fault.delay_seconds)
+        if not struck:
+            return self.perform(call, route, key)
+        kinds = {fault.kind: fault for fault in struck}
+        if "delay" in kinds:
+            await asyncio.sleep(kinds["delay"].delay_seconds)
+            call.now = self.clock.now()
         if "too-many-requests" in kinds:
             raise Refusal(429, "TOO_MANY_REQUESTS", "Too many requests")
         if "unavailable" in kinds:
@@ -179,6 +189,7 @@ class App:
             raise Cut
         answer = self.perform(call, route, key)
         if "timeout-after" in kinds:
+            await asyncio.sleep(kinds["timeout-after"].delay_seconds)
             raise Refusal(500, "TIMEOUT", "Unexpected server error")
         if "cut-after" in kinds:
             raise Cut
@@ -186,7 +197,7 @@ class App:
 
     def perform(self, call: Call, route: Route, key: str | None = None) -> Answer:
         """Run the handler; store what it did and, under the key, what it answered, in one go."""
-        if key is not None and (record := _remembered(call, key)) is not None:
+        if key is not None and (record := remembered(call, key)) is not None:
             return record
         try:
             answer = route.handler(call)
@@ -195,28 +206,20 @@ class App:
             call.state.discard()
             call.outbox.clear()
         if key is not None:
-            _remember(call, key, answer)
+            remember(call, key, answer)
         self.settle(call)
         return answer
+
+
+def _with(answer: Answer, headers: tuple[tuple[str, str], ...]) -> Answer:
+    """The answer with more headers."""
+    return Answer(answer.status, answer.body, (*answer.headers, *headers), answer.media_type)
 
 
 def _no_route(request: Request, *, known: bool) -> Refusal:
     if known:
         return Refusal(405, "METHOD_NOT_ALLOWED", f"{request.method} is not allowed here")
     return Refusal(404, "NOT_FOUND", f"There is nothing at {request.path}")
-
-
-def _remembered(call: Call, key: str) -> Answer | None:
-    record = call.get(_KEYS, key)
-    if record is None or call.now - read_time(record["at"]) >= _KEY_LIFE:
-        return None
-    headers = tuple((name, value) for name, value in record["headers"])
-    return Answer(record["status"], record["body"], headers)
-
-
-def _remember(call: Call, key: str, answer: Answer) -> None:
-    record = {"at": write_time(call.now), "status": answer.status, "body": answer.body, "headers": answer.headers}
-    call.put(_KEYS, key, record)
 
 
 # --- reading

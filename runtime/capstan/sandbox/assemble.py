@@ -21,9 +21,10 @@ from capstan.sandbox.classic import (
     tokens,
 )
 from capstan.sandbox.classic.family import CLASSIC
-from capstan.sandbox.control import CONTROL, OPERATOR, base_routes, look_after
+from capstan.sandbox.control import CONTROL, OPERATOR, look_after
 from capstan.sandbox.network import surfaces as network
 from capstan.sandbox.network.family import NETWORK
+from capstan.sandbox.operating import base_routes
 from capstan.sandbox.sample import put_sample
 from capstan.sandbox.shop import pages
 from capstan.sandbox.state import State

@@ -7,19 +7,18 @@ it was paid. What cannot be delivered stays in the list with its reason.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+import heapq
 import logging
-import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, Final
-from urllib.parse import urlsplit
+from datetime import datetime, timedelta
+from typing import Final
 
 import aiohttp
 
 from capstan.sandbox.clock import Clock, read_time, write_time
+from capstan.sandbox.near import NearResolver, NotNearError, check_url
 from capstan.sandbox.state import EVERYBODY, Document, State, Transaction
 
 logger = logging.getLogger(__name__)
@@ -27,6 +26,7 @@ logger = logging.getLogger(__name__)
 WAITING: Final = "deliveries"
 DONE: Final = "deliveries-done"
 _KEPT: Final = 1000  # of those that are done
+_AT_ONCE: Final = 64
 _DAY: Final = 24 * 3600.0
 
 
@@ -76,17 +76,27 @@ class Deliveries:
     def __init__(self, state: State, clock: Clock) -> None:
         self._state, self._clock = state, clock
         self._wake = asyncio.Event()
-        self._under_way: set[str] = set()
+        self._expected: list[tuple[str, str]] = []  # a heap of when and which; what was withdrawn is still in it
+        self._room = asyncio.Semaphore(_AT_ONCE)
 
     def wake(self) -> None:
-        """Time passed, or there is something new."""
+        """Time passed."""
         self._wake.set()
+
+    def expect(self, queued: Iterable[tuple[str, str]]) -> None:
+        """There is something new: when it is due, and its id."""
+        for item in queued:
+            heapq.heappush(self._expected, item)
+        self.wake()
 
     async def run(self) -> None:
         """Deliver what is due until cancelled."""
-        timeout = aiohttp.ClientTimeout(total=None)
-        connector = aiohttp.TCPConnector(ssl=False, force_close=True)  # a developer's certificate is self-made
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session, asyncio.TaskGroup() as group:
+        waiting = self._state.transaction().items(EVERYBODY, WAITING)
+        self._expected = sorted((document["due"], id_) for id_, document in waiting)
+        # A developer's certificate is self-made, and no cookie of one answer belongs into the next request.
+        connector = aiohttp.TCPConnector(ssl=False, force_close=True, limit=0, resolver=NearResolver())
+        jar = aiohttp.DummyCookieJar()
+        async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session, asyncio.TaskGroup() as group:
             while True:
                 self._wake.clear()
                 wait = self._start_due(session, group)
@@ -97,48 +107,62 @@ class Deliveries:
 
     def _start_due(self, session: aiohttp.ClientSession, group: asyncio.TaskGroup) -> float | None:
         """Begin what is due; how long nothing else will be."""
-        now = self._clock.now()
-        nearest: float | None = None
-        for id_, document in list(self._state.transaction().items(EVERYBODY, WAITING)):
-            if id_ in self._under_way:
-                continue
-            ahead = (read_time(document["due"]) - now).total_seconds()
-            if ahead <= 0:
-                self._under_way.add(id_)
-                group.create_task(self._attempt(session, id_, document))
-            else:
-                nearest = ahead if nearest is None else min(nearest, ahead)
-        return nearest
+        now = write_time(self._clock.now())
+        while self._expected and self._expected[0][0] <= now:
+            _, id_ = heapq.heappop(self._expected)
+            group.create_task(self._attempt(session, id_))
+        if not self._expected:
+            return None
+        return max(0.001, (read_time(self._expected[0][0]) - self._clock.now()).total_seconds())
 
-    async def _attempt(self, session: aiohttp.ClientSession, id_: str, document: Document) -> None:
-        policy = POLICIES[document["policy"]]
-        try:
-            outcome, accepted = await _post(session, document, policy)
-        finally:
-            self._under_way.discard(id_)
+    async def _attempt(self, session: aiohttp.ClientSession, id_: str) -> None:
+        async with self._room:
+            document = self._state.transaction().get(EVERYBODY, WAITING, id_)
+            if document is None:
+                return  # withdrawn
+            policy = POLICIES[document["policy"]]
+            outcome = await _post(session, document, policy)
         transaction = self._state.transaction()
         current = transaction.get(EVERYBODY, WAITING, id_)
         if current is None:
             return  # withdrawn meanwhile
         now = self._clock.now()
         current["attempts"] += 1
-        current["outcomes"] = [*current["outcomes"], {"at": write_time(now), "outcome": outcome}][-20:]
+        current["outcomes"] = [*current["outcomes"], {"at": write_time(now), "outcome": outcome.words}][-20:]
         since = (now - read_time(current["created"])).total_seconds()
-        delay = None if accepted or outcome == _ELSEWHERE else policy.next_delay(current["attempts"], since)
+        delay = policy.next_delay(current["attempts"], since) if outcome.may_change else None
         if delay is None:
-            current["state"] = "delivered" if accepted else "given-up"
-            finish(transaction, id_, current)
+            finish(transaction, id_, {**current, "state": "delivered" if outcome.accepted else "given-up"})
         else:
             current["due"] = write_time(now + timedelta(seconds=delay))
             transaction.put(EVERYBODY, WAITING, id_, current)
         transaction.commit()
-        self.wake()
+        if delay is not None:
+            self.expect([(current["due"], id_)])
+
+
+# --- the queue as it is stored
+
+
+def enqueue(transaction: Transaction, delivery: Delivery, moment: datetime) -> tuple[str, str]:
+    """Put a delivery into the queue; when it is due, and its id."""
+    id_, now = str(uuid.uuid4()), write_time(moment)
+    document = {
+        "url": delivery.url, "body": delivery.body.decode(), "headers": delivery.headers, "policy": delivery.policy,
+        "subject": delivery.subject, "owner": delivery.owner, "state": "waiting", "created": now, "due": now,
+        "attempts": 0, "outcomes": [],
+    }  # fmt: skip
+    transaction.put(EVERYBODY, WAITING, id_, document)
+    if delivery.subject:
+        transaction.put(EVERYBODY, _about(delivery.subject), id_, {})
+    return now, id_
 
 
 def finish(transaction: Transaction, id_: str, document: Document) -> None:
     """Move a delivery to those that are done; the oldest of them are forgotten."""
     transaction.delete(EVERYBODY, WAITING, id_)
-    done = [old for old, _ in transaction.items(EVERYBODY, DONE)]
+    transaction.delete(EVERYBODY, _about(document["subject"]), id_)
+    done = transaction.ids(EVERYBODY, DONE)
     for old in done[: max(0, len(done) + 1 - _KEPT)]:
         transaction.delete(EVERYBODY, DONE, old)
     transaction.put(EVERYBODY, DONE, id_, document)
@@ -146,43 +170,51 @@ def finish(transaction: Transaction, id_: str, document: Document) -> None:
 
 def withdraw(transaction: Transaction, subject: str) -> None:
     """Try no more to deliver what is about that."""
-    for id_, document in list(transaction.items(EVERYBODY, WAITING)):
-        if document["subject"] == subject:
+    for id_ in transaction.ids(EVERYBODY, _about(subject)):
+        document = transaction.get(EVERYBODY, WAITING, id_)
+        if document is not None:
             finish(transaction, id_, {**document, "state": "withdrawn"})
 
 
-def queued(delivery: Delivery, clock: Clock) -> tuple[str, Document]:
-    """A delivery as it waits in the state."""
-    now = write_time(clock.now())
-    return str(uuid.uuid4()), {
-        "url": delivery.url, "body": delivery.body.decode(), "headers": delivery.headers, "policy": delivery.policy,
-        "subject": delivery.subject, "owner": delivery.owner, "state": "waiting", "created": now, "due": now,
-        "attempts": 0, "outcomes": [],
-    }  # fmt: skip
+def _about(subject: str) -> str:
+    """The folder that says which waiting deliveries are about something."""
+    return f"deliveries-about/{subject}"
 
 
-_ELSEWHERE: Final = "not sent: only this machine and private networks are reached"
+# --- one attempt
 
 
-async def _post(session: aiohttp.ClientSession, document: Document, policy: Policy) -> tuple[str, bool]:
-    """What came of an attempt, in words, and whether it will do."""
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    words: str
+    accepted: bool = False
+    may_change: bool = True  # whether another attempt could end otherwise
+
+
+_ELSEWHERE: Final = _Outcome("not sent: only this machine and private networks are reached", may_change=False)
+
+
+async def _post(session: aiohttp.ClientSession, document: Document, policy: Policy) -> _Outcome:
+    """Send it, and say what came of it."""
     try:
-        if not await _is_near(document["url"]):
-            return _ELSEWHERE, False
+        check_url(document["url"])
         headers = {"Content-Type": "application/json", **document["headers"]}
-        timeout = aiohttp.ClientTimeout(connect=policy.connect_seconds, sock_read=policy.read_seconds)
+        timeout = aiohttp.ClientTimeout(
+            total=policy.connect_seconds + policy.read_seconds, connect=policy.connect_seconds,
+            sock_read=policy.read_seconds,
+        )  # fmt: skip
         async with session.post(
             document["url"], data=document["body"].encode(), headers=headers, timeout=timeout, allow_redirects=False
         ) as response:
-            return f"status {response.status}", policy.accepted(response.status)
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        return f"no answer: {type(error).__name__}", False
-
-
-async def _is_near(url: str) -> bool:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return False
-    found: list[Any] = await asyncio.get_running_loop().getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
-    addresses = [ipaddress.ip_address(item[4][0].partition("%")[0]) for item in found]
-    return bool(addresses) and all(address.is_private for address in addresses)
+            accepted = policy.accepted(response.status)
+            return _Outcome(f"status {response.status}", accepted, may_change=not accepted)
+    except NotNearError:
+        return _ELSEWHERE
+    except ValueError as error:  # aiohttp's InvalidURL is one
+        return _Outcome(f"not sent: {error}", may_change=False)
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        elsewhere = isinstance(getattr(error, "os_error", None), NotNearError)
+        return _ELSEWHERE if elsewhere else _Outcome(f"no answer: {type(error).__name__}")
+    except Exception:  # whatever a merchant's address or headers bring about, the others go on
+        logger.exception("a delivery to %s failed", document["url"])
+        return _Outcome("not sent: the sandbox failed", may_change=False)

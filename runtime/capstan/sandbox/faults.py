@@ -22,7 +22,7 @@ class Fault:
     path: str = "*"  # `*` is any text: `/ordermanagement/v1/orders/*/captures`
     probability: float = 1.0
     count: int | None = None  # how many requests it still hits
-    delay_seconds: float = 0.0
+    delay_seconds: float = 0.0  # before the effect with `delay`, after it with `timeout-after`
     seed: int = 0
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     hits: int = 0

@@ -74,7 +74,10 @@ async def running(app: App, listening: socket.socket) -> AsyncIterator[Running]:
 async def _sweep(app: App) -> None:
     while True:
         await asyncio.sleep(_SWEEP_SECONDS)
-        look_after_all(app)
+        try:
+            look_after_all(app)
+        except Exception:  # the next round may do better
+            logger.exception("looking after what time changed failed")
 
 
 def serve(*, host: str, port: int, database: str | None, rate_limits: bool, ready: Callable[[str], None]) -> int:

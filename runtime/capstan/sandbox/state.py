@@ -14,6 +14,8 @@ from typing import Any, Final
 Document = dict[str, Any]
 Folder = tuple[str, str]  # whose, and what kind
 
+_LOCK_SECONDS: Final = 2.0  # for how long another process may keep it
+
 EVERYBODY: Final = ""  # owner of what belongs to no single merchant
 
 _TABLE: Final = """
@@ -24,6 +26,10 @@ create table if not exists document (
 _PUT: Final = """
 insert into document (owner, kind, id, body) values (?, ?, ?, ?)
 on conflict (owner, kind, id) do update set body = excluded.body"""
+_ALL: Final = "select owner, kind, id, body from document order by rowid"
+_OTHERS: Final = (
+    "select name from sqlite_master where type = 'table' and name not like 'sqlite%' and name <> 'document'"
+)
 _DELETE: Final = "delete from document where owner = ? and kind = ? and id = ?"
 
 
@@ -37,25 +43,16 @@ class State:
     def __init__(self, path: str | None = None) -> None:
         """Raises StateError when `path` cannot be opened or is no database of a sandbox."""
         self._folders: dict[Folder, dict[str, str]] = {}
+        self._owners: dict[str, list[str]] = {}  # of each kind
         self._file: sqlite3.Connection | None = None
         if path is not None:
-            self._file = self._open(path)
-
-    def _open(self, path: str) -> sqlite3.Connection:
-        try:
-            file = sqlite3.connect(path, isolation_level=None, timeout=2)
-            # One writer: a second sandbox on the same file would overwrite what this one holds in memory.
-            file.execute("pragma locking_mode = exclusive")
-            file.execute("pragma journal_mode = wal")
-            file.execute("pragma synchronous = normal")  # survives kill -9, and a power cut but for the last moments
-            file.execute("begin immediate")
-            file.execute(_TABLE)
-            for owner, kind, id_, body in file.execute("select owner, kind, id, body from document order by rowid"):
-                self._folders.setdefault((owner, kind), {})[id_] = body
-            file.execute("commit")
-        except sqlite3.Error as error:
-            raise StateError(f"{path} cannot be used as the sandbox's database: {error}") from error
-        return file
+            self._file = _open(path)
+            try:
+                for owner, kind, id_, body in self._file.execute(_ALL):
+                    self._make_folder((owner, kind))[id_] = body
+            except sqlite3.Error as error:
+                self._file.close()
+                raise _unusable(path, error) from error
 
     def transaction(self) -> Transaction:
         return Transaction(self)
@@ -64,7 +61,14 @@ class State:
         return self._folders.get((owner, kind), {})
 
     def owners(self, kind: str) -> list[str]:
-        return [owner for owner, held in self._folders if held == kind]
+        return self._owners.get(kind, [])
+
+    def _make_folder(self, place: Folder) -> dict[str, str]:
+        folder = self._folders.get(place)
+        if folder is None:
+            folder = self._folders[place] = {}
+            self._owners.setdefault(place[1], []).append(place[0])
+        return folder
 
     def write(self, changes: dict[Folder, dict[str, str | None]]) -> None:
         """All of it, or nothing: the file first, memory after."""
@@ -79,25 +83,58 @@ class State:
                             self._file.execute(_PUT, (owner, kind, id_, body))
                 self._file.execute("commit")
             except BaseException:
-                self._file.execute("rollback")
+                if self._file.in_transaction:  # some errors end it
+                    self._file.execute("rollback")
                 raise
         for place, documents in changes.items():
-            folder = self._folders.setdefault(place, {})
+            folder = self._make_folder(place)
             for id_, body in documents.items():
                 if body is None:
                     folder.pop(id_, None)
                 else:
                     folder[id_] = body
+            if not folder:
+                del self._folders[place]
+                self._owners[place[1]].remove(place[0])
 
     def clear(self) -> None:
         """Forget everything."""
         if self._file is not None:
             self._file.execute("delete from document")
         self._folders.clear()
+        self._owners.clear()
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def _open(path: str) -> sqlite3.Connection:
+    """Raises StateError, in words for whoever named the file."""
+    try:
+        file = sqlite3.connect(path, isolation_level=None, timeout=_LOCK_SECONDS)
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from error
+    try:
+        # One writer: a second sandbox on the same file would overwrite what this one holds in memory.
+        file.execute("pragma locking_mode = exclusive")
+        if (other := file.execute(_OTHERS).fetchone()) is not None:
+            raise StateError(f"{path} is the database of another program: it has a table '{other[0]}'")
+        file.execute("pragma journal_mode = wal")
+        file.execute("pragma synchronous = normal")  # survives kill -9, and a power cut but for the last moments
+        file.execute("begin immediate")
+        file.execute(_TABLE)
+        file.execute("commit")
+    except (sqlite3.Error, StateError) as error:
+        file.close()
+        raise (error if isinstance(error, StateError) else _unusable(path, error)) from error
+    return file
+
+
+def _unusable(path: str, error: sqlite3.Error) -> StateError:
+    taken = getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    reason = "another process is using it" if taken else error
+    return StateError(f"{path} cannot be used as the sandbox's database: {reason}")
 
 
 class Transaction:
