@@ -7,7 +7,7 @@ from typing import Any, Final
 from capstan.sandbox.control import control_routes, read_options
 from capstan.sandbox.network import transactions
 from capstan.sandbox.network.family import amount_of, choice_of, invalid, pick, read_body, view
-from capstan.sandbox.network.hooks import in_place
+from capstan.sandbox.network.hooks import in_place, option_among
 from capstan.sandbox.network.operations import Operations
 from capstan.sandbox.network.resources import find, merge
 from capstan.sandbox.state import Document
