@@ -1,4 +1,4 @@
-"""A merchant's client of a sandbox without sockets. Every exchange is held against the OpenAPI documents, if present."""
+"""A merchant's client of a sandbox without sockets. Every exchange is held against the OpenAPI documents, if there."""
 
 from __future__ import annotations
 
