@@ -4,7 +4,7 @@ import { curl, onRequest } from './capstan.js';
 import { breakable, count, h } from './dom.js';
 
 const KEPT = 60;
-const lastQuiet = new Map(); // path -> the last answer of requests that repeat themselves
+const lastQuiet = new Map(); // path -> what became last of requests that repeat themselves
 let list;
 let repeats;
 let looked = 0;
@@ -32,9 +32,10 @@ function clear() {
 function note(entry) {
   if (entry.state === 'sent') return;
   if (entry.quiet) {
-    const same = lastQuiet.get(entry.path) === entry.answer;
-    lastQuiet.set(entry.path, entry.answer);
-    if (same) {
+    const now = `${entry.state} ${entry.answer}`;
+    const before = lastQuiet.get(entry.path);
+    lastQuiet.set(entry.path, now);
+    if (now === before) {
       repeats.hidden = false;
       repeats.textContent = `Looked again ${count(++looked, 'time')}; nothing had changed.`;
       return;

@@ -38,7 +38,8 @@ class Widget(Control):
 routes = Routes(Widget())
 
 
-@routes("OPTIONS", "/shop/widget/{what}")
+@routes("OPTIONS", "/shop/widget/session")
+@routes("OPTIONS", "/shop/widget/authorize")
 def preflight(call: Call) -> Answer:
     return Answer(204, headers=_PREFLIGHT)
 
