@@ -96,7 +96,7 @@ class Partner:
 ONBOARDING: dict[str, Any] = {
     "partner_account_reference": "shop-1",
     "partner_account_name": "A shop",
-    "partner_account_contact": {"given_name": "Ada", "family_name": "Shop", "email": "ada@shop.example", "phone": "+49301"},
+    "partner_account_contact": {"given_name": "Ada", "family_name": "Shop", "email": "ada@shop.example"},
     "products": [{
         "type": "PAYMENT", "payment_profile_id": "p-1",
         "payment_accounts": [{"payment_account_reference": "pa-1", "payment_acquiring_account_id": "acq-1",
@@ -105,7 +105,7 @@ ONBOARDING: dict[str, Any] = {
     "brands": [{"brand_reference": "b-1", "display_name": "Brand"}],
     "store_groups": [{"store_group_reference": "g-1", "brand_reference": "b-1",
                       "stores": [{"store_reference": "s-1", "type": "WEBSITE", "url": "https://shop.example"}]}],
-    "partner_business_entities": [{"partner_business_entity_reference": "e-1", "legal_registered_entity_name": "Shop Ltd",
+    "partner_business_entities": [{"partner_business_entity_reference": "e-1", "legal_registered_entity_name": "Shop",
                                    "legal_registration_country": "DE"}],
 }  # fmt: skip
 CSR = "-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END CERTIFICATE REQUEST-----"
