@@ -18,6 +18,7 @@ from capstan.sandbox.classic.orders import load_order
 from capstan.sandbox.clock import read_time, write_time
 from capstan.sandbox.control import as_owner, control_routes, read_options
 from capstan.sandbox.deliveries import Delivery
+from capstan.sandbox.qr import qr_svg
 from capstan.sandbox.state import Document
 from capstan.sandbox.web import Answer, Call, Refusal
 
@@ -61,7 +62,7 @@ def create_session(call: Call) -> Answer:
         "_options": body.get("options", {}), "_messages": [],
     }  # fmt: skip
     call.put(KIND, session_id, page)
-    visited, read = f"{call.public_url}/hosted/{session_id}", call.url(f"/hpp/v1/sessions/{session_id}")
+    visited, read = _address(call, session_id), call.url(f"/hpp/v1/sessions/{session_id}")
     return Answer(201, {
         "session_id": session_id, "session_url": read, "expires_at": page["expires_at"], "redirect_url": visited,
         "qr_code_url": f"{visited}/qr", "distribution_url": f"{read}/distribution",
@@ -116,6 +117,10 @@ def _hosted(call: Call, *, is_checkout: bool, id_: str) -> Document:
     session = sessions.load(call, id_)
     sessions.require_incomplete(session)
     return session
+
+
+def _address(call: Call, session_id: str) -> str:
+    return f"{call.public_url}/hosted/{session_id}"
 
 
 def view(page: Document) -> dict[str, Any]:
@@ -220,6 +225,17 @@ def _customer(session: Document) -> dict[str, Any]:
     address, customer = session.get("billing_address", {}), session.get("customer", {})
     told = {name: address[name] for name in ("given_name", "family_name", "title") if name in address}
     return told | {name: customer[name] for name in ("date_of_birth",) if name in customer}
+
+
+@control("GET", "/hosted/{session_id}/qr")
+def qr_code(call: Call) -> Answer:
+    """The page's address, for a telephone to read from a screen."""
+    _, page = find_page(call, call.params["session_id"])
+    try:
+        drawn = qr_svg(_address(call, page["session_id"]))
+    except ValueError as error:  # the sandbox has a very long name
+        raise Refusal(404, "NOT_FOUND", str(error)) from error
+    return Answer(200, drawn, media_type="image/svg+xml")
 
 
 @control("GET", "/sandbox/hpp/sessions/{session_id}")
