@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -38,6 +39,21 @@ def test_the_public_names_are_these() -> None:
 def test_every_error_is_a_capability_error() -> None:
     for name in ("BindError", "CallError", "LoadError", "ShapeError", "UpstreamError"):
         assert issubclass(getattr(capstan, name), capstan.CapabilityError)
+
+
+def test_the_contracts_between_the_sandbox_and_the_rest_name_every_module() -> None:
+    contracts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    here = {path.stem for path in (REPOSITORY / "runtime" / "capstan").iterdir() if path.suffix in ("", ".py")}
+    modules = {f"capstan.{name}" for name in here if not name.startswith("__")} - {"capstan.sandbox"}
+    of_sandbox, of_rest = (contract for contract in contracts if contract["type"] == "forbidden")
+    assert {*of_sandbox["forbidden_modules"]} == modules
+    assert {*of_rest["source_modules"]} == modules - {"capstan.cli"}
+
+
+def test_only_the_sandbox_names_whom_it_stands_in_for() -> None:
+    runtime = REPOSITORY / "runtime" / "capstan"
+    files = [path for path in runtime.rglob("*.py") if not path.is_relative_to(runtime / "sandbox")]
+    assert [path.name for path in files if "klarna" in path.read_text("utf-8").lower()] == []
 
 
 def test_a_file_can_be_loaded_and_planned_from_python() -> None:

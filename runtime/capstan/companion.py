@@ -84,12 +84,11 @@ class Companion:
         self.stop()
 
     def stop(self) -> None:
-        """Ask it to end, and see to it that it does."""
+        """Let it end, and see to it that it does."""
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.close()
-        process.terminate()
         try:
             process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from journeys.running import Capstan, client, free_offset, serving
+from journeys.running import REPOSITORY, Capstan, client, free_offset, serving
 from support import capability_text
 
 # Stands in for `capstan.sandbox` in every process that has this folder on its path. Answers with what it was asked.
@@ -207,6 +208,15 @@ def run_capstan(*arguments: str | Path, env: Mapping[str, str]) -> subprocess.Co
 )
 def test_bad_usage_exits_2(shop: Path, env: dict[str, str], arguments: tuple[str, ...]) -> None:
     assert run_capstan("serve", shop, *arguments, env=env).returncode == 2
+
+
+async def test_a_bundled_capability_is_served_against_the_bundled_sandbox() -> None:
+    captures = REPOSITORY / "capabilities" / "klarna" / "order-management-captures.yaml"
+    env = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    async with beside(captures, env=env) as server, client(server.rest) as http:
+        (route,) = [path for path in (await http.get("/openapi.json")).json()["paths"] if path.endswith("/captures")]
+        answer = await http.get(re.sub(r"{.*?}", "00000000-0000-4000-8000-000000000000", route))
+    assert (answer.status_code, answer.json()["code"]) == (404, "upstream-refused")
 
 
 # --- the sandbox alone
