@@ -6,7 +6,6 @@ import base64
 import contextlib
 import http.client
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -78,11 +77,8 @@ def sandbox_process(*options: str | Path) -> Iterator[Process]:
             popen.communicate(timeout=_START_SECONDS)
 
 
-def refused(*options: str | Path, user: int | None = None) -> tuple[int, str]:
+def refused(*options: str | Path) -> tuple[int, str]:
     """The exit code and the words of one that cannot start."""
     command = [*_COMMAND, *(str(option) for option in options)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=_START_SECONDS, check=False, user=user,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-    )  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_START_SECONDS, check=False)
     return done.returncode, done.stderr

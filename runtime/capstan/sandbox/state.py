@@ -7,8 +7,10 @@ commits, as a whole. A document is kept as JSON text, so what is read is a copy 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 Document = dict[str, Any]
@@ -111,6 +113,8 @@ class State:
 
 def _open(path: str) -> sqlite3.Connection:
     """Raises StateError, in words for whoever named the file."""
+    if (obstacle := _obstacle(Path(path))) is not None:
+        raise StateError(f"{path} cannot be used as the sandbox's database: {obstacle}")
     try:
         file = sqlite3.connect(path, isolation_level=None, timeout=_LOCK_SECONDS)
     except sqlite3.Error as error:
@@ -129,6 +133,17 @@ def _open(path: str) -> sqlite3.Connection:
         file.close()
         raise (error if isinstance(error, StateError) else _unusable(path, error)) from error
     return file
+
+
+def _obstacle(path: Path) -> str | None:
+    """What SQLite would tell of in words of its own, such as a disk error."""
+    if path.is_dir():
+        return "it is a folder"
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        return "it can be read only"
+    return None
 
 
 def _unusable(path: str, error: sqlite3.Error) -> StateError:
