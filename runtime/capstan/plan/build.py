@@ -313,7 +313,8 @@ class _Builder:
         target = self._find(unit, rest)
         steps = []
         for step in unit.steps:
-            found = self._find(replace(unit, call=step.call, call_at=step.call_at), None)
+            # Without a call there is a problem that is told already.
+            found = self._find(replace(unit, call=step.call, call_at=step.call_at), None) if step.call else None
             if found is not None:
                 steps.append((step, found))
         # Where the call or the unit itself is at fault, that is told; what follows from it is noise.
