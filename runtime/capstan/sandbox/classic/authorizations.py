@@ -59,19 +59,31 @@ def load(call: Call, token: str) -> Document:
         Refusal: there is none.
     """
     found = call.get(KIND, token)
-    if found is None or found["state"] == "cancelled" or is_expired(call, found):
+    if found is None or found["state"] == "cancelled" or _is_expired(call, found):
         raise Refusal(404, "NOT_FOUND", "Invalid authorization token")
     return found
 
 
-def is_expired(call: Call, authorization: Document) -> bool:
+def is_live(call: Call, token: str) -> bool:
+    """Whether it can be used for an order, or was."""
+    found = call.get(KIND, token)
+    return found is not None and found["state"] in ("open", "ordered") and not _is_expired(call, found)
+
+
+def reject(call: Call, token: str) -> None:
+    """Let the risk check refuse what it will be used for."""
+    found = load(call, token)
+    call.put(KIND, token, {**found, "fraud_status": "REJECTED"})
+
+
+def _is_expired(call: Call, authorization: Document) -> bool:
     return authorization["state"] == "open" and read_time(authorization["expires_at"]) <= call.now
 
 
 def cancel(call: Call, token: str) -> None:
     """Take an authorization back before it was used."""
     found = call.get(KIND, token)
-    if found is None or is_expired(call, found):
+    if found is None or _is_expired(call, found):
         raise Refusal(404, "NOT_FOUND", "Invalid authorization token")
     session = session_of(call, found)
     if found["state"] != "open" or session["status"] == "complete":
@@ -113,8 +125,7 @@ def place(call: Call, authorization: Document, body: dict[str, Any], *, source: 
 
 def session_of(call: Call, authorization: Document) -> Document:
     session = call.get(sessions.KIND, authorization["session_id"])
-    if session is None:
-        raise Refusal(404, "NOT_FOUND", "Invalid authorization token")
+    assert session is not None  # a session stays when its time is over
     return session
 
 

@@ -61,8 +61,7 @@ def cancel_authorization(call: Call) -> Answer:
 def _with_live_token(call: Call, session: Document) -> Document:
     """A session names its token as long as it is good for something."""
     token = session.get("authorization_token")
-    found = call.get(authorizations.KIND, token) if token is not None else None
-    if found is not None and authorizations.is_expired(call, found):
+    if token is not None and not authorizations.is_live(call, token):
         del session["authorization_token"]
     return session
 
@@ -104,12 +103,11 @@ def authorize_session(
 
 def decline_session(call: Call, session_id: str) -> None:
     """Let the risk check refuse: the order for a token that was given out, else the next authorization."""
-    session = _with_live_token(call, sessions.load(call, session_id))
+    session = sessions.load(call, session_id)
     sessions.require_incomplete(session)
-    token = session.get("authorization_token")
-    found = call.get(authorizations.KIND, token) if token is not None else None
-    if found is not None:
-        call.put(authorizations.KIND, found["token"], {**found, "fraud_status": "REJECTED"})
+    token = _with_live_token(call, session).get("authorization_token")
+    if token is not None:
+        authorizations.reject(call, token)
     else:
         sessions.store(call, {**session, "_declined": True})
 
