@@ -291,7 +291,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_place_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StateError, match="there is no folder .*/none"):
+    with pytest.raises(StateError, match=r"there is no folder .*/none"):
         State(str(tmp_path / "none" / "state.db"))
 
 
