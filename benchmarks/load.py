@@ -1,11 +1,13 @@
 """The load generator: keep-alive connections that each send their next request when the last is answered.
 
-Usage: load.py URL get|post|mcp SECONDS CONNECTIONS, where URL ends before the order's number. Prints one JSON object.
+Usage: load.py URL get|post|mcp|one-of-COUNT SECONDS CONNECTIONS, where URL ends before the order's number. Prints one
+JSON object. `one-of-1000` asks for a thousand orders in turn, with the URL's credentials and twelve digits a number.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 import json
 import sys
@@ -50,6 +52,13 @@ def requests(url: str, kind: str) -> Callable[[int], bytes]:
         head = b"POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n"
         return head % (path, host, _MCP_HEADERS, len(body)) + body
 
+    if kind.startswith("one-of-"):
+        count = int(kind.removeprefix("one-of-"))
+        pair = base64.b64encode(f"{parts.username}:{parts.password}".encode())
+        rest = b" HTTP/1.1\r\nHost: %s\r\nAuthorization: Basic %s\r\nAccept: */*\r\n\r\n"
+        rest %= (host.rpartition(b"@")[2], pair)
+        # Steps of a prime number: neighbours in the sandbox's memory are not asked for one after the other.
+        return lambda n: b"GET %s%012d" % (path, n * 7919 % count) + rest
     return {"get": get, "post": post, "mcp": mcp}[kind]
 
 
