@@ -9,7 +9,7 @@ import pytest
 from capstan.sandbox.accounts import DEMO_MERCHANT, MERCHANTS
 from capstan.sandbox.app import App
 from capstan.sandbox.assemble import create_app
-from capstan.sandbox.sample import ORDERS, TOKEN_ID, put_sample
+from capstan.sandbox.sample import ORDERS, OTHERS, TOKEN_ID, put_sample
 from capstan.sandbox.welcome import welcome
 from sandbox.client import Client
 
@@ -73,15 +73,9 @@ def test_the_customer_token_can_be_charged(klarna: Client) -> None:
 @pytest.mark.parametrize("merchant", [pytest.param(m, id=m.id) for m in MERCHANTS if m is not DEMO_MERCHANT])
 def test_other_merchants_have_orders_of_their_own(app: App, merchant: Any) -> None:
     client = Client(app, merchant)
-    ids = [sample_id[:-6] + merchant.id[1:] for sample_id in other_ids()]
+    ids = [order.id[:-6] + merchant.id[1:] for order in OTHERS]
     assert [client.get(f"{PATH}/{id_}").status for id_ in ids] == [200, 200]
     assert [Client(app).get(f"{PATH}/{id_}").status for id_ in ids] == [404, 404]
-
-
-def other_ids() -> list[str]:
-    from capstan.sandbox.sample import _OTHERS  # noqa: PLC0415 - what is theirs nobody else needs
-
-    return [order.id for order in _OTHERS]
 
 
 def test_samples_are_put_once(app: App, klarna: Client) -> None:

@@ -67,7 +67,7 @@ ORDERS: Final = (
     Order("DEMO-1009", 11, (_LANTERN, _BELL), ((10, "capture", 4200), (8, "release", 0))),
 )
 # A little for everybody else, so that lists are not empty and merchants can be told apart.
-_OTHERS: Final = (
+OTHERS: Final = (
     Order("OTHER-2001", 2, (_CAP,)),
     Order("OTHER-2002", 16, (_MUG, _ROPE), ((15, "capture", 5775),)),
 )
@@ -85,7 +85,7 @@ def put_sample(app: App) -> None:
         return
     for merchant in MERCHANTS:
         call = app.internal_call(merchant)
-        for days_ago, order, what, amount in _story(ORDERS if merchant is DEMO_MERCHANT else _OTHERS):
+        for days_ago, order, what, amount in _story(ORDERS if merchant is DEMO_MERCHANT else OTHERS):
             _act(replace(call, now=call.now - timedelta(days=days_ago)), order, what, amount)
         settlements.close_due(call)
         if merchant is DEMO_MERCHANT:

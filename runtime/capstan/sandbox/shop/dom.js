@@ -23,7 +23,7 @@ function format(currency, locale) {
 
 const digits = (currency) => format(currency, 'en').resolvedOptions().maximumFractionDigits;
 
-/** Minor units as people read them: 1250 GBP is £12.50, and 1250 JPY would be ¥1,250. */
+/** Minor units as people read them: 1250 GBP is £12.50, and 1250 JPY is JP¥1,250. */
 export const money = (minor, currency, locale = 'en-GB') => format(currency, locale).format(minor / 10 ** digits(currency));
 
 /** Minor units as a form field holds them: 12.50 */
