@@ -44,13 +44,16 @@ class Network:
         if refusal.code in ("NOT_FOUND", "METHOD_NOT_ALLOWED"):  # a path that does not exist is forbidden here
             status, code = 403, "OPERATION_FORBIDDEN"
         kind = _TYPES.get(status, "TECHNICAL_ERROR" if status >= 500 else "RESOURCE_ERROR")
+        extra = refusal.extra
+        if refusal.code == "BAD_REQUEST":
+            extra = {"validation_errors": [{"parameter": "body", "reason": " ".join(refusal.messages)}], **extra}
         body: dict[str, Any] = {
             "error_id": correlation_id,
             "error_type": kind,
             "error_code": code,
             "error_message": " ".join(refusal.messages) or code.replace("_", " ").capitalize(),
             "doc_url": _DOCS,
-            **refusal.extra,
+            **extra,
         }
         return Answer(status, body)
 
