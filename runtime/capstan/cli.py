@@ -404,6 +404,8 @@ def _sandbox(options: argparse.Namespace) -> int:
     from capstan import log, sandbox
     from capstan.companion import READY, end_with_input
 
+    if not 0 <= options.port < 65536:
+        raise UsageError(f"{options.port} is no port")
     log.configure("text", quiet=True)
     if options.end_with_input:
         end_with_input()

@@ -250,6 +250,11 @@ async def test_a_call_goes_to_a_sandbox_that_runs(shop: Path, env: dict[str, str
     assert (told["host"], told["limits"], told["database"]) == ("api.shop.invalid", True, "my.db")
 
 
+def test_a_port_that_is_none_is_bad_usage(env: dict[str, str]) -> None:
+    done = run_capstan("sandbox", "--port", "70000", env=env)
+    assert (done.returncode, done.stderr) == (2, "capstan: 70000 is no port\n")
+
+
 async def test_a_sandbox_goes_on_when_its_input_ends(env: dict[str, str]) -> None:
     async with sandbox(env=env) as (process, port):
         assert process.stdin is not None

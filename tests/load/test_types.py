@@ -108,6 +108,41 @@ def test_a_reference_stands_for_its_type_wherever_a_value_is_described(
     assert schema_of(tmp_path, parameter) == expected
 
 
+def test_a_reference_stands_at_every_level_that_has_parameters(tmp_path: Path) -> None:
+    def of(name: str) -> str:
+        return f"inputParameters: [{{name: {name}, in: query, $ref: '#/types/id'}}]"
+
+    path = tmp_path / "shop.yaml"
+    path.write_text(f"""
+naftiko: 1.0.0-alpha2
+types: {{id: {{type: string, maxLength: 9}}}}
+capability:
+  consumes:
+  - namespace: shop
+    baseUri: https://shop.example
+    {of("of-api")}
+    resources:
+    - name: orders
+      path: /orders
+      {of("of-resource")}
+      operations:
+      - {{name: list, method: GET, {of("of-operation")}}}
+  exposes:
+  - type: rest
+    namespace: r
+    port: 8080
+    resources:
+    - path: /orders
+      {of("of-api")}
+      operations: [{{method: GET, call: shop.list, {of("of-resource")}}}]
+  - {{type: mcp, namespace: m, port: 9090, tools: [{{name: list, description: d, call: shop.list}}]}}
+""")
+    route, tool = plan_file(path)[0].units
+    expected = {"type": "string", "maxLength": 9}
+    assert tool.input_schema["properties"] == dict.fromkeys(("of-api", "of-resource", "of-operation"), expected)
+    assert route.input_schema["properties"] == dict.fromkeys(("of-api", "of-resource"), expected)
+
+
 def test_a_type_of_the_same_file_needs_no_file_name(tmp_path: Path) -> None:
     types = "{id: {type: string, maxLength: 9}, 'a/b': {type: object, properties: {id: {$ref: '#/types/id'}}}}"
     expected = {"type": "object", "properties": {"id": {"type": "string", "maxLength": 9}}}
