@@ -12,6 +12,7 @@ from capstan.sandbox.assemble import create_app
 from capstan.sandbox.sample import ORDERS, OTHERS, TOKEN_ID, put_sample
 from capstan.sandbox.welcome import welcome
 from sandbox.client import Client
+from sandbox.network_life import Partner
 
 PATH = "/ordermanagement/v1/orders"
 
@@ -76,6 +77,14 @@ def test_other_merchants_have_orders_of_their_own(app: App, merchant: Any) -> No
     ids = [order.id[:-6] + merchant.id[1:] for order in OTHERS]
     assert [client.get(f"{PATH}/{id_}").status for id_ in ids] == [200, 200]
     assert [Client(app).get(f"{PATH}/{id_}").status for id_ in ids] == [404, 404]
+
+
+def test_the_partner_has_a_dispute_and_a_settlement(app: App) -> None:
+    partner = Partner(app)
+    (dispute,) = partner.ok("list-disputes")["disputes"]
+    assert (dispute["state"], dispute["amount"]) == ("PRE_ARBITRATION", 8900)
+    (settlement,) = partner.ok("list-settlements")["settlements"]
+    assert (settlement["captured_amount"], settlement["refunded_amount"]) == (17550, 2875)
 
 
 def test_samples_are_put_once(app: App, klarna: Client) -> None:

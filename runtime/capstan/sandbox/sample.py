@@ -13,11 +13,15 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
-from capstan.sandbox.accounts import DEMO_MERCHANT, MERCHANTS, Account
+from capstan.sandbox.accounts import DEMO_MERCHANT, DEMO_PARTNER, MERCHANTS, Account
 from capstan.sandbox.app import App
 from capstan.sandbox.classic import ledger, orders, sessions, settlements, tokens
 from capstan.sandbox.classic.orders import KIND
 from capstan.sandbox.classic.payments import authorize_session
+from capstan.sandbox.network import disputes, transactions
+from capstan.sandbox.network import settlements as network_settlements
+from capstan.sandbox.network.operations import ACCOUNT
+from capstan.sandbox.network.partners import own_id
 from capstan.sandbox.web import Call
 
 _Line = tuple[str, int, int]  # what, how many, and the price of one in minor units
@@ -91,6 +95,25 @@ def put_sample(app: App) -> None:
         if merchant is DEMO_MERCHANT:
             _put_token(call)
         call.state.commit()
+    call = app.internal_call(DEMO_PARTNER)
+    _put_network(call)
+    call.state.commit()
+
+
+def _put_network(call: Call) -> None:
+    """What lists of the network show: a settlement of two payments, and a dispute about one."""
+    call = replace(call, params={ACCOUNT: own_id(call.account)})
+
+    def ago(days: float) -> Call:
+        return replace(call, now=call.now - timedelta(days=days))
+
+    bell = transactions.new_transaction(ago(20), 11800, "EUR", {"payment_transaction_reference": "DEMO-3001"})
+    transactions.capture(ago(19), bell, None, {}, release=False)
+    rope = transactions.new_transaction(ago(18), 5750, "EUR", {"payment_transaction_reference": "DEMO-3002"})
+    transactions.capture(ago(17), rope, None, {}, release=False)
+    transactions.refund(ago(12), rope, 2875, {}, None)
+    network_settlements.settle(ago(10), None, ago(10).now, None)
+    disputes.open_dispute(ago(1), bell, "PRODUCTS_FAULTY", 8900, "It does not ring")
 
 
 def _story(found: tuple[Order, ...]) -> Iterator[tuple[float, Order, str, int]]:
