@@ -206,7 +206,7 @@ class ThroughMcp(_Through):
 
 def reply_of(result: Any) -> Reply:
     """What a tool call gave, as if it were an HTTP answer."""
-    content = result.content[0]
+    content = result.content[-1]  # a file comes after a line about it
     resource = getattr(content, "resource", None)
     if resource is not None:
         blob = getattr(resource, "blob", None)
