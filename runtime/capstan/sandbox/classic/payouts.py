@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from capstan.sandbox.classic import settlements
@@ -129,15 +129,14 @@ def _view_entry(call: Call, entry: Document, batch: Document) -> dict[str, Any]:
 
 # --- pages
 
-_Item = TypeVar("_Item")
 
-
-def _page(call: Call, name: str, found: Sequence[_Item], show: Callable[[_Item], Any]) -> Answer:
+def _page(call: Call, name: str, total: int, cut: Callable[[int, int], list[Any]]) -> Answer:
+    """The page that was asked for; `cut` gives what is shown from one place to another."""
     size = _number(call, "size", _DEFAULT_SIZE, 1, _MAX_SIZE)
     offset = _number(call, "offset", 0, 0, 10**15)
-    shown = [show(item) for item in found[offset : offset + size]]
-    pagination: dict[str, Any] = {"count": len(shown), "total": len(found), "offset": offset}
-    if offset + size < len(found):
+    shown = cut(offset, offset + size)
+    pagination: dict[str, Any] = {"count": len(shown), "total": total, "offset": offset}
+    if offset + size < total:
         pagination["next"] = _page_url(call, size, offset + size)
     if offset > 0:
         pagination["prev"] = _page_url(call, size, max(0, offset - size))
@@ -157,7 +156,7 @@ def _page_url(call: Call, size: int, offset: int) -> str:
 def get_payouts(call: Call) -> Answer:
     start, end = time_parameter(call, "start_date"), time_parameter(call, "end_date")
     found = find_payouts(call, start, end, _currency(call))
-    return _page(call, "payouts", found, lambda payout: view_payout(call, payout))
+    return _page(call, "payouts", len(found), lambda begin, end: [view_payout(call, p) for p in found[begin:end]])
 
 
 @routes("GET", f"{_PATH}/payouts/summary")
@@ -173,28 +172,34 @@ def get_payout(call: Call) -> Answer:
 @routes("GET", f"{_PATH}/transactions")
 def get_transactions(call: Call) -> Answer:
     """Of a payout, of an order, of both, or all. What waits for its payout has no payment reference yet."""
-    found = _entries(call, call.first("payment_reference"), call.first("order_id"))
-    batches: dict[str, Document] = {}
+    folders = _places(call, call.first("payment_reference"), call.first("order_id"))
 
-    def show(place: tuple[str, str]) -> dict[str, Any]:
-        reference, id_ = place
-        batch = batches.get(reference) or call.get(settlements.BATCHES, reference) or {}
-        batches[reference] = batch
-        return _view_entry(call, call.get(settlements.entries_of(reference), id_) or {}, batch)
+    def cut(begin: int, end: int) -> list[dict[str, Any]]:
+        shown: list[dict[str, Any]] = []
+        for reference, ids in folders:
+            wanted = ids[max(0, begin) : max(0, end)]
+            batch = call.get(settlements.BATCHES, reference) if wanted else None
+            for id_ in wanted:
+                entry = call.get(settlements.entries_of(reference), id_)
+                shown.append(_view_entry(call, entry or {}, batch or {}))
+            begin, end = begin - len(ids), end - len(ids)
+        return shown
 
-    return _page(call, "transactions", found, show)
+    return _page(call, "transactions", sum(len(ids) for _, ids in folders), cut)
 
 
-def _entries(call: Call, reference: str | None, order_id: str | None) -> list[tuple[str, str]]:
-    """Batch and id of the entries that are asked for, in the order they came."""
+def _places(call: Call, reference: str | None, order_id: str | None) -> list[tuple[str, list[str]]]:
+    """Batches with the ids of the entries that are asked for, in the order they came."""
     if order_id is not None:
-        placed = ((held["batch"], id_) for id_, held in call.items(settlements.entries_of_order(order_id)))
-        return [place for place in placed if reference is None or (place[0] == reference and _is_paid(call, reference))]
-    if reference is not None:
-        batches = [reference] if _is_paid(call, reference) else []
+        by_batch: dict[str, list[str]] = {}
+        for id_, held in call.items(settlements.entries_of_order(order_id)):
+            by_batch.setdefault(held["batch"], []).append(id_)
     else:
-        batches = call.ids(settlements.BATCHES)
-    return [(batch, id_) for batch in batches for id_ in call.ids(settlements.entries_of(batch))]
+        names = call.ids(settlements.BATCHES) if reference is None else [reference]
+        by_batch = {name: call.ids(settlements.entries_of(name)) for name in names}
+    if reference is None:
+        return list(by_batch.items())
+    return [(reference, by_batch.get(reference, []))] if _is_paid(call, reference) else []
 
 
 def _is_paid(call: Call, reference: str) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -126,8 +125,7 @@ def _print_payout(call: Call, payout: Document) -> Pdf:
     _print_totals(pdf, totals, currency)
     _print_debt(pdf, totals, currency)
     pdf.section("Transactions")
-    counts = Counter(entry["type"] for entry in entries_of_payout(call, payout))
-    rows = [(kind, str(number)) for kind, number in counts.items()]
+    rows = [(kind, str(number)) for kind, number in payout["_counts"].items()]
     pdf.table([Column("Type", LEFT), Column("Number", RIGHT, right=True)], rows)
     return pdf
 

@@ -122,6 +122,7 @@ def _add(call: Call, batch: Document, entry: Document) -> None:
     call.put(entries_of(reference), id_, entry)
     call.put(entries_of_order(entry["order_id"]), id_, {"batch": reference})
     batch["totals"][_TOTALS[entry["type"]]] += entry["amount"]
+    batch["_counts"][entry["type"]] = batch["_counts"].get(entry["type"], 0) + 1
 
 
 # --- batches
@@ -137,7 +138,8 @@ def _open_batch(call: Call, currency: str) -> Document:
     reference = _new_reference(call)
     batch = {
         "payment_reference": reference, "currency_code": currency, "merchant_settlement_type": "NET",
-        "merchant_id": call.account.id, "totals": dict.fromkeys(_SIGNS, 0), "_since": write_time(call.now),
+        "merchant_id": call.account.id, "totals": dict.fromkeys(_SIGNS, 0),
+        "_counts": {}, "_since": write_time(call.now),
     }  # fmt: skip
     call.put(_OPEN, currency, {"batch": reference, "since": batch["_since"]})
     return batch
