@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from capstan.sandbox.accounts import MERCHANTS
 from capstan.sandbox.assemble import create_app
@@ -79,12 +79,17 @@ class Sent:
     reply: Reply
 
 
+DEEDS: Final = (*["capture"] * 4, *["refund"] * 4, "update", "extend", "cancel", "release")
 WAYS: Final = ("without a key", "with a key", "the answer is lost, then again", "not available, then again")
-SHARES: Final = st.sampled_from(("nothing", "one", "half", "all", "one more than all")) | st.integers(0, 12_000)
+# Small parts are drawn often: an order that is still open after some steps is where mistakes would be.
+SHARES: Final = st.sampled_from(
+    ("one", "tenth", "tenth", "half", "nothing", "one more", "one more", "all", 3, 2500, 9000)
+)
+NUMBERS: Final = st.integers(0, 3)  # of an order, modulo how many there are
 
 
 def _part(share: str | int, whole: int) -> int:
-    parts = {"nothing": 0, "one": 1, "half": whole // 2, "all": whole, "one more than all": whole + 1}
+    parts = {"nothing": 0, "one": 1, "tenth": whole // 10, "half": whole // 2, "all": whole, "one more": whole + 1}
     return share if isinstance(share, int) else parts[share]
 
 
@@ -102,7 +107,12 @@ class Money(RuleBasedStateMachine):
 
     # --- steps
 
-    @precondition(lambda self: len(self.orders) < 3)
+    @initialize()
+    def place_two(self) -> None:
+        self.place(10_000, 0, False)
+        self.place(10_000, 1, False)
+
+    @precondition(lambda self: len(self.orders) < 4)
     @rule(amount=st.integers(0, 10_000), merchant=st.integers(0, 1), auto_capture=st.booleans())
     def place(self, amount: int, merchant: int, auto_capture: bool) -> None:  # noqa: FBT001 - drawn
         options = {"amount": amount, "merchant": MERCHANTS[merchant].id, "auto_capture": auto_capture}
@@ -113,59 +123,42 @@ class Money(RuleBasedStateMachine):
             model.captures.append(amount)
         self.orders.append(model)
 
-    @precondition(lambda self: self.orders)
-    @rule(number=st.integers(0, 2), share=SHARES, way=st.sampled_from(WAYS))
-    def capture(self, number: int, share: str | int, way: str) -> None:
-        order = self._order(number)
-        remaining = order.remaining(self.now())
-        amount = _part(share, remaining)
-        if self._send(order, "POST", "/captures", {"captured_amount": amount}, 0 < amount <= remaining, way):
-            order.captures.append(amount)
+    # One rule for all of them: hypothesis leaves rules out of a run at random, and each needs the others.
+    @rule(number=NUMBERS, what=st.sampled_from(DEEDS), share=SHARES, way=st.sampled_from(WAYS))
+    def change(self, number: int, what: str, share: str | int, way: str) -> None:
+        order, now = self.orders[number % len(self.orders)], self.now()
+        is_open = order.status(now) in ("AUTHORIZED", "PART_CAPTURED")
+        match what:
+            case "capture":
+                amount = _part(share, order.remaining(now))
+                allowed = 0 < amount <= order.remaining(now)
+                if self._send(order, "POST", "/captures", {"captured_amount": amount}, allowed, way):
+                    order.captures.append(amount)
+            case "refund":
+                room = order.captured - order.refunded
+                amount = _part(share, room)
+                allowed = bool(order.captures) and amount <= room
+                if self._send(order, "POST", "/refunds", {"refunded_amount": amount}, allowed, way):
+                    order.refunds.append(amount)
+            case "update":
+                amount = {"one": max(order.captured - 1, 0), "tenth": order.amount}.get(
+                    str(share), _part(share, order.captured)
+                )
+                allowed = is_open and amount >= order.captured
+                if self._send(order, "PATCH", "/authorization", {"order_amount": amount}, allowed, way):
+                    order.amount = amount
+            case "extend":
+                if self._send(order, "POST", "/extend-authorization-time", None, is_open, way):
+                    order.expires = min(_midnight(now, 28), _midnight(order.created, 180))
+            case "cancel":
+                if self._send(order, "POST", "/cancel", None, is_open and not order.captures, way):
+                    order.cancelled = True
+            case "release":
+                allowed = is_open and bool(order.captures)
+                if self._send(order, "POST", "/release-remaining-authorization", None, allowed, way):
+                    order.released = True
 
-    @precondition(lambda self: self.orders)
-    @rule(number=st.integers(0, 2), share=SHARES, way=st.sampled_from(WAYS))
-    def refund(self, number: int, share: str | int, way: str) -> None:
-        order = self._order(number)
-        room = order.captured - order.refunded
-        amount = _part(share, room)
-        allowed = bool(order.captures) and amount <= room
-        if self._send(order, "POST", "/refunds", {"refunded_amount": amount}, allowed, way):
-            order.refunds.append(amount)
-
-    @precondition(lambda self: self.orders)
-    @rule(number=st.integers(0, 2), way=st.sampled_from(WAYS))
-    def cancel(self, number: int, way: str) -> None:
-        order = self._order(number)
-        if self._send(order, "POST", "/cancel", None, order.status(self.now()) == "AUTHORIZED", way):
-            order.cancelled = True
-
-    @precondition(lambda self: self.orders)
-    @rule(number=st.integers(0, 2), way=st.sampled_from(WAYS))
-    def release(self, number: int, way: str) -> None:
-        order = self._order(number)
-        allowed = order.status(self.now()) == "PART_CAPTURED"
-        if self._send(order, "POST", "/release-remaining-authorization", None, allowed, way):
-            order.released = True
-
-    @precondition(lambda self: self.orders)
-    @rule(number=st.integers(0, 2), amount=st.integers(0, 12_000) | st.just(-1), way=st.sampled_from(WAYS))
-    def update_authorization(self, number: int, amount: int, way: str) -> None:
-        order = self._order(number)
-        amount = order.captured if amount < 0 else amount
-        allowed = order.status(self.now()) in ("AUTHORIZED", "PART_CAPTURED") and amount >= order.captured
-        if self._send(order, "PATCH", "/authorization", {"order_amount": amount}, allowed, way):
-            order.amount = amount
-
-    @precondition(lambda self: self.orders)
-    @rule(number=st.integers(0, 2), way=st.sampled_from(WAYS))
-    def extend(self, number: int, way: str) -> None:
-        order = self._order(number)
-        now = self.now()
-        allowed = order.status(now) in ("AUTHORIZED", "PART_CAPTURED")
-        if self._send(order, "POST", "/extend-authorization-time", None, allowed, way):
-            order.expires = min(_midnight(now, 28), _midnight(order.created, 180))
-
-    @rule(hours=st.sampled_from((1, 1, 5, 25, 24 * 10, 24 * 27)))
+    @rule(hours=st.sampled_from((1, 1, 1, 5, 25, 24 * 10, 24 * 25)))
     def let_time_pass(self, hours: int) -> None:
         assert self.control.post("/sandbox/time", {"hours": hours}).status == 200
 
@@ -185,9 +178,6 @@ class Money(RuleBasedStateMachine):
             assert reply.headers.get(name) == sent.reply.headers.get(name)
 
     # --- how a step is done
-
-    def _order(self, number: int) -> Model:
-        return self.orders[number % len(self.orders)]
 
     def _send(self, order: Model, method: str, below: str, body: Any, allowed: bool, way: str) -> bool:  # noqa: FBT001
         """Send a request in one of the ways; whether it had its effect, which must be as allowed."""
@@ -248,5 +238,5 @@ def _midnight(day: datetime, days: int) -> datetime:
 
 TestMoney = Money.TestCase
 TestMoney.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=50, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )

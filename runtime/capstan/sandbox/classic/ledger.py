@@ -143,6 +143,12 @@ def extend(order: Document, now: datetime) -> None:
     order["expires_at"] = write_time(min(midnight(now, AUTHORIZATION_DAYS), last))
 
 
+def close(order: Document) -> None:
+    """Archive it: it is read from then on, and no more changed."""
+    order["status"] = "CLOSED"
+    _tally(order)
+
+
 def _method(order: Document) -> str:
     return str(order["initial_payment_method"]["type"])
 

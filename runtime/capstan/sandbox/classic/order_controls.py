@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 from capstan.sandbox.accounts import DEMO_MERCHANT
+from capstan.sandbox.classic import ledger
 from capstan.sandbox.classic.orders import (
     KIND,
     cancel_unless_captured,
@@ -61,7 +62,7 @@ def close(call: Call) -> Answer:
     """Archive an order."""
     read_options(call)
     owner, order = _any_order(call)
-    order |= {"status": "CLOSED", "remaining_authorized_amount": 0}
+    ledger.close(order)
     store_order(owner, order)
     return Answer(200, view(order))
 
