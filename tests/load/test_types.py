@@ -237,6 +237,11 @@ def test_a_file_of_types_is_among_the_sources(tmp_path: Path) -> None:
     assert load(write(tmp_path, "type: string")).sources == ()
 
 
+def test_files_are_found_beside_the_file_whatever_messages_call_it(tmp_path: Path) -> None:
+    found = load(write(tmp_path, f"$ref: {SHARED}/line"), "elsewhere/shown.yaml")
+    assert (found.file, parameter_of(found).schema) == ("elsewhere/shown.yaml", LINE)
+
+
 def test_a_file_of_types_is_passed_over_in_a_folder(tmp_path: Path) -> None:
     path = write(tmp_path, f"$ref: {SHARED}/line")
     assert find_files([str(tmp_path)]) == ([path], [tmp_path / "shared" / "types.yaml"])

@@ -79,8 +79,9 @@ class Place:
 class Document:
     """One parsed file: `.data` is plain JSON-like data, `.locate()` finds the place a pointer leads to."""
 
-    def __init__(self, file: str, text: str) -> None:
-        self.file = file
+    def __init__(self, file: str, text: str, path: Path | None = None) -> None:
+        self.file = file  # as messages call it
+        self.path = Path(file) if path is None else path
         self._lines: list[str] | None = None
         self._text = text
         # id of a container -> key or index -> where that came from
@@ -328,4 +329,4 @@ def read_document(path: Path, file: str | None = None) -> Document:
         before_nul = text[: text.index("\0")]
         raise fail("not-yaml", "a YAML file cannot hold the character U+0000", "save the file as UTF-8",
                    before_nul.count("\n") + 1, len(before_nul) - before_nul.rfind("\n"))  # fmt: skip
-    return Document(name, text)
+    return Document(name, text, path)

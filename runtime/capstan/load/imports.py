@@ -31,7 +31,7 @@ def resolve_imports(capability: model.Capability) -> tuple[model.Capability, lis
 
 class _Resolver:
     def __init__(self, capability: model.Capability) -> None:
-        self._file = Path(capability.file)
+        self._file = capability.at.document.path
         self.files: dict[Path, model.Capability | None] = {}  # None: it cannot be read, which is told once
         self.binds: list[model.Bind] = []
         self.consumes: list[model.ConsumedApi] = []

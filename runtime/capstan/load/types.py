@@ -151,9 +151,9 @@ def _tell(node: Node, code: str, message: str, hint: str = "") -> None:
 def _reader(node: Node, file: str) -> Reader | None:
     """The file a reference names, relative to the one it stands in; read once, and what is wrong with it told once."""
     readers = node.reader.family.readers
-    own = node.reader.document.file
+    own = node.reader.document.path
     readers.setdefault(os.path.normpath(own), node.reader)
-    path = os.path.normpath(Path(own).parent / file)
+    path = os.path.normpath(own.parent / file)
     if path not in readers:
         readers[path] = _read(node, path)
     return readers[path]

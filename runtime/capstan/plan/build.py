@@ -233,7 +233,7 @@ class _Builder:
         if api.tls is None:
             return None
         fill = self._fill_at(api.tls.at, api)
-        folder = Path(api.tls.at.document.file).parent
+        folder = api.tls.at.document.path.parent
 
         def path(template: Template | None, keyword: str) -> str | None:
             if template is None:

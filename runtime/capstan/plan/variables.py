@@ -129,7 +129,7 @@ class Variables:
         candidates = [Path(text)]
         if relative or not text.startswith("/"):
             name = text[1:] if relative else text
-            candidates = [Path(bind.at.document.file).parent / name, Path(name)]
+            candidates = [bind.at.document.path.parent / name, Path(name)]
         path = next((candidate for candidate in candidates if candidate.is_file()), None)
         if path is None:
             looked = ", nor ".join(map(str, dict.fromkeys(candidates)))
