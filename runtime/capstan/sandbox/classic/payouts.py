@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -43,8 +43,8 @@ def time_parameter(call: Call, name: str) -> datetime | None:
     if text is None:
         return None
     try:
-        return read_time(text)
-    except ValueError as error:
+        return read_time(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # a zone can lead out of the calendar
         raise bad_value(name) from error
 
 
