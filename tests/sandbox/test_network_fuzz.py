@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,21 +13,22 @@ from hypothesis import strategies as st
 
 from capstan.sandbox.accounts import DEMO_MERCHANT
 from capstan.sandbox.assemble import create_app
-from sandbox.network_life import ONBOARDING, OPERATIONS, Partner
+from sandbox.network_life import CSR, ONBOARDING, OPERATIONS, Partner
 
 SCHEMAS: dict[str, Any] = json.loads(files("capstan.sandbox").joinpath("network/bodies.json").read_text())["$defs"]
 BODIED = [name for name in OPERATIONS if name in SCHEMAS]
 
+MANY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
     max_leaves=4,
 )
-WORDS = ["NOW", "MTLS", "API_KEY", "RELEASE", "PROCESSED", "ENABLED", "v2", "EUR", "2026-01-01", "2026-01-01T00:00:00Z",
-         "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "", "payment.*", "http://[", "http://127.0.0.1:9/"]  # fmt: skip
+WORDS = ["NOW", "MTLS", "API_KEY", "RELEASE", "PROCESSED", "ENABLED", "v2", "EUR", "2026-01-01T00:00:00Z", "", CSR,
+         "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "payment.*", "http://[", "http://h:x"]  # fmt: skip
 LEAVES: dict[str, Any] = {
     "string": st.sampled_from(WORDS) | st.text(max_size=5),
-    "integer": st.integers(-1, 2000) | st.integers(),
+    "integer": st.integers(1, 20) | st.integers(),
     "number": st.floats(),
     "boolean": st.booleans(),
 }
@@ -61,7 +63,10 @@ def partner() -> Partner:
     p.ids["payment_transaction_id"] = transaction
     p.ok("capture-payment-transaction", {"capture_amount": 500})
     p.ids["payment_dispute_id"] = p.act("disputes", {"payment_transaction_id": transaction})["payment_dispute_id"]
-    for name, body in (("create-payment-request", {}), ("create-shopping-session", {}), ("create-signing-key", None),
+    p.ids["payment_request_id"] = p.ok("create-payment-request", {})["payment_request_id"]
+    p.ids["credential_id"] = p.ok("create-client-certificate", {"config": {"certificate_signing_request": CSR}})[
+        "credential_id"]  # fmt: skip
+    for name, body in (("create-shopping-session", {}), ("create-signing-key", None),
                        ("create-api-key", {}), ("register-plugin", {})):  # fmt: skip
         p.ok(name, body)
     p.ok("create-webhook", {"url": "http://127.0.0.1:9/", "event_types": ["payment.*"], "event_version": "v2",
@@ -94,6 +99,7 @@ def test_no_body_makes_a_fault(partner: Partner, name: str, data: Any) -> None:
 
 QUERIES = ["size", "starting_after", "ending_before", "state", "sort_by", "opened_at_start", "interval_start", "amount",
            "locale", "version", "expand", "intents[]", "created_at_end"]  # fmt: skip
+TEXTS = [*WORDS, "1", "-1", "²", "9" * 20, "-opened_at"]
 LISTS = [n for n, o in OPERATIONS.items() if o.method == "GET" and n.startswith(("list-", "get-"))]
 
 
@@ -105,6 +111,4 @@ LISTS = [n for n, o in OPERATIONS.items() if o.method == "GET" and n.startswith(
     query=st.dictionaries(st.sampled_from(QUERIES), st.sampled_from([*WORDS, "1", "-1", "²", "9" * 20, "-opened_at"]))
 )
 def test_no_query_makes_a_fault(partner: Partner, name: str, query: dict[str, str]) -> None:
-    from urllib.parse import urlencode
-
     assert partner.do(name, query=urlencode(query)).status < 500

@@ -15,7 +15,6 @@ from capstan.sandbox.web import Answer, Call, Refusal
 
 _PAYMENT: Final = "/v2/accounts/{partner_account_id}/payment"
 _ONE: Final = f"{_PAYMENT}/transactions/{{payment_transaction_id}}"
-_MAX_DAYS: Final = 180  # of an extension: this sandbox's choice, the classic orders' limit
 
 operations = Operations()
 
@@ -85,8 +84,8 @@ def reauthorize(call: Call) -> Answer:
     transaction = _asked(call)
     body = read_body(call, "reauthorize-payment-transaction")
     days = amount_of(body, "extension_days") or transactions.LIFE.days
-    if days > _MAX_DAYS:
-        raise invalid("extension_days", f"must be at most {_MAX_DAYS}")
+    if days > transactions.LONGEST.days:
+        raise invalid("extension_days", f"must be at most {transactions.LONGEST.days}")
     merge(transaction, pick(body, "supplementary_purchase_data"))
     transactions.reauthorize(call, transaction, days, amount_of(body, "amount"))
     return Answer(200, view(transaction))

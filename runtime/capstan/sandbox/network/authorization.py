@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from capstan.sandbox.clock import read_time, write_time
+from capstan.sandbox.clock import write_time
 from capstan.sandbox.control import control_routes, read_options
 from capstan.sandbox.network import requests, transactions
-from capstan.sandbox.network.family import amount_of, choice_of, conflict, invalid, pick, read_body, view
+from capstan.sandbox.network.family import amount_of, choice_of, conflict, invalid, pick, read_body, time_of, view
 from capstan.sandbox.network.hooks import as_account, option_among
 from capstan.sandbox.network.operations import Operations
 from capstan.sandbox.network.requests import check_money, new_request
@@ -148,10 +148,7 @@ def _expiry(call: Call, text: str | None) -> datetime | None:
     if text is None:
         return None
     name = "step_up_config.payment_request_expires_at"
-    try:
-        moment = read_time(text)
-    except ValueError as error:
-        raise invalid(name, "must be a time of ISO 8601") from error
+    moment = time_of(text, name)
     if moment <= call.now:
         raise invalid(name, f"must be after {write_time(call.now)}")
     return moment

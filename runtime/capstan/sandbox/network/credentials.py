@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from capstan.sandbox.accounts import KEYS, key_id
 from capstan.sandbox.clock import read_time, write_time
-from capstan.sandbox.network.family import conflict, forbidden, invalid, krn, part, read_body, view
+from capstan.sandbox.network.family import conflict, forbidden, invalid, krn, part, read_body, time_of, view
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.paging import page
 from capstan.sandbox.network.resources import find, of_account
@@ -187,10 +187,7 @@ def remove_enforcement(call: Call) -> Answer:
 def _moment(call: Call, body: dict[str, Any], name: str) -> datetime:
     """NOW, or a time."""
     text = body.get(name, "NOW")
-    try:
-        return call.now if text == "NOW" else read_time(text)
-    except ValueError as error:
-        raise invalid(name, "must be NOW or a time of ISO 8601") from error
+    return call.now if text == "NOW" else time_of(text, name)
 
 
 @operations("GET", "/v2/account/integration/ip-restrictions/allowed-ips")

@@ -6,11 +6,13 @@ import base64
 import binascii
 import uuid
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from capstan.sandbox.accounts import Account, Accounts
 from capstan.sandbox.bodies import Bodies
 from capstan.sandbox.classic.family import CLASSIC
+from capstan.sandbox.clock import read_time
 from capstan.sandbox.hosts import SITES
 from capstan.sandbox.state import Document
 from capstan.sandbox.web import Answer, Call, Refusal, Request
@@ -166,6 +168,14 @@ def choice_of(body: dict[str, Any], name: str, known: tuple[str, ...], *, at: st
     if value not in known:
         raise invalid(f"{at}{name}", f"must be one of: {', '.join(known)}")
     return value
+
+
+def time_of(text: str, name: str) -> datetime:
+    """A time of a request, in UTC; the Refusal names the parameter it stood in."""
+    try:
+        return read_time(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise invalid(name, "must be a time of ISO 8601") from error
 
 
 def pick(fields: Mapping[str, Any], *names: str) -> dict[str, Any]:

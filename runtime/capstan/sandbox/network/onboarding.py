@@ -142,7 +142,6 @@ def decide_state(call: Call) -> Answer:
     call = as_owner(call, KIND, call.params["id"], "There is no such account")
     account = call.get(KIND, call.params["id"])
     assert account is not None
-    account["_operational_at"] = write_time(call.now + timedelta(days=3650))  # decided, and no longer up to time
     set_state(call, account, options["state"])
     return Answer(200, view(account))
 

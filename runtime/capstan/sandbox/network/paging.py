@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from capstan.sandbox.clock import read_time
-from capstan.sandbox.network.family import invalid
+from capstan.sandbox.network.family import invalid, time_of
 from capstan.sandbox.web import Answer, Call
 
 _DEFAULT_SIZE: Final = 20
@@ -65,10 +65,7 @@ def values(call: Call, name: str, most: int | None = None) -> list[str]:
 def moment(call: Call, name: str) -> datetime | None:
     """A time in the query."""
     text = call.first(name)
-    try:
-        return None if text is None else read_time(text.replace(" ", "+"))  # a plus sign that was not encoded
-    except ValueError as error:
-        raise invalid(name, "must be a time of ISO 8601") from error
+    return None if text is None else time_of(text.replace(" ", "+"), name)  # a plus sign that was not encoded
 
 
 def between(call: Call, items: Sequence[dict[str, Any]], field: str) -> list[dict[str, Any]]:

@@ -54,7 +54,8 @@ def load_account(call: Call, account_id: str) -> Document | None:
     found = call.get(KIND, account_id)
     if found is None:
         return own_account(call.account) if account_id == own_id(call.account) else None
-    if found["state"] == "PARTIALLY_OPERATIONAL" and call.now >= read_time(found["_operational_at"]):
+    due = found.get("_operational_at")
+    if due is not None and call.now >= read_time(due):
         set_state(call, found, "OPERATIONAL")
     return found
 
@@ -66,6 +67,7 @@ def store_account(call: Call, account: Document) -> None:
 def set_state(call: Call, account: Document, state: str) -> None:
     """Change the state, store the account and tell of it."""
     account["state"] = state
+    account.pop("_operational_at", None)  # decided, and no longer up to time
     store_account(call, account)
     if state == "OPERATIONAL":
         fire(call, "partner.account.state-change.operational", _summary(account), account["partner_account_id"])

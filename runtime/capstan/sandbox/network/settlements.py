@@ -10,7 +10,7 @@ from typing import Any, Final
 from capstan.sandbox.clock import read_time, write_time
 from capstan.sandbox.control import control_routes, read_options
 from capstan.sandbox.network.events import fire
-from capstan.sandbox.network.family import choice_of, conflict, forbidden, invalid, krn, read_body, view
+from capstan.sandbox.network.family import choice_of, conflict, forbidden, invalid, krn, read_body, time_of, view
 from capstan.sandbox.network.hooks import as_account
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.paging import among, moment, page
@@ -111,10 +111,7 @@ def generate(call: Call) -> Answer:
 
 
 def _time(body: dict[str, Any], name: str) -> datetime | None:
-    try:
-        return read_time(body[name]) if name in body else None
-    except ValueError as error:
-        raise invalid(name, "must be a time of ISO 8601") from error
+    return time_of(body[name], name) if name in body else None
 
 
 @operations("GET", _ONE)

@@ -23,6 +23,7 @@ CHARGEBACKS: Final = "network-chargebacks"
 ENTRIES: Final = "network-entries"  # what settlements will take up
 MAX_EACH: Final = 200
 LIFE: Final = timedelta(days=28)  # of an authorization: this sandbox's choice, the classic orders' default
+LONGEST: Final = timedelta(days=180)  # so far ahead it can be extended: this sandbox's choice, as for classic orders
 REVIVABLE: Final = timedelta(days=7)
 
 
@@ -221,6 +222,8 @@ def reauthorize(call: Call, transaction: Document, days: int, amount: int | None
     if total < transaction["captured_amount"]:
         raise conflict(f"The amount of {total} is below the {transaction['captured_amount']} that was captured")
     due = max(expiry, call.now) + timedelta(days=days)
+    if due > call.now + LONGEST:
+        raise conflict(f"An authorization cannot reach further ahead than {LONGEST.days} days")
     left = total - transaction["captured_amount"]
     transaction |= {"amount": total, "remaining_authorized_amount": left, "expires_at": write_time(due)}
     if left == 0:

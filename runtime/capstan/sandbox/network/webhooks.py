@@ -42,8 +42,7 @@ def create_webhook(call: Call) -> Answer:
 
 def _check(call: Call, webhook: Document) -> None:
     """The ports that Klarna insists on are not insisted on here: a developer's receiver listens anywhere."""
-    parts = urlsplit(webhook["url"])
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_url(webhook["url"]):
         raise invalid("url", "must be an absolute http or https URL")
     version = choice_of(webhook, "event_version", tuple(EVENTS))
     if not webhook["event_types"]:
@@ -58,6 +57,14 @@ def _check(call: Call, webhook: Document) -> None:
         same = all(other[name] == webhook[name] for name in ("url", "event_version"))
         if same and other["webhook_id"] != webhook["webhook_id"] and _same_events(other, webhook):
             raise conflict("There is a webhook with this URL and these events")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _same_events(one: Document, other: Document) -> bool:
