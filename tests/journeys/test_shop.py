@@ -152,6 +152,23 @@ async def test_a_refusal_is_said_in_words(shop: Shop, typed: str, said: str) -> 
     assert (await by_rest(shop.server, ORDERS[6].id))["captures"] == []
 
 
+async def test_what_is_tried_again_after_a_lost_answer_happens_once(shop: Shop) -> None:
+    await shop.add("Watch mug")
+    await shop.pay("approve")
+    id_ = await shop.order_id()
+    async with client(shop.url) as sandbox:
+        fault = {"kind": "cut-after", "method": "POST", "path": "*/captures", "count": 1}
+        assert (await sandbox.post("/sandbox/faults", json=fault)).status_code == 201
+    await shop.browser.fill("Capture", "5")
+    await shop.press("#do-capture")
+    await shop.browser.until("document.querySelector('.alert button')")
+    (alert,) = await shop.browser.text(".alert")
+    assert alert.startswith("It may have worked.")
+    await shop.press(".alert button")
+    await shop.browser.until("!document.querySelector('.alert')")
+    assert [capture["captured_amount"] for capture in (await by_rest(shop.server, id_))["captures"]] == [500]
+
+
 # --- the customer
 
 

@@ -18,6 +18,9 @@ export class Refused extends Error {
   }
 }
 
+/** Whether it is sure that nothing happened, because somebody said no. */
+export const isRefused = (error) => error instanceof Refused && error.problem?.outcome === 'refused';
+
 /** No answer came: nobody knows whether the request had an effect. */
 export class NoAnswer extends Error {}
 

@@ -2,7 +2,7 @@
 // customer agrees in the widget, which is all that a browser and Klarna do without the merchant.
 
 import { shop, stepper } from './basket.js';
-import { capstan } from './capstan.js';
+import { capstan, isRefused } from './capstan.js';
 import { h, memory, say } from './dom.js';
 import { GOODS, purchase } from './goods.js';
 import { showTrouble } from './trouble.js';
@@ -100,6 +100,7 @@ class Till {
       if (this.session === null) await this.open();
       else await this.pay();
     } catch (error) {
+      if (isRefused(error)) this.token = null;
       if (error.status === 404) this.forget();
       await showTrouble(this.trouble, error, () => this.go());
     } finally {

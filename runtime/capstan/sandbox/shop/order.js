@@ -1,7 +1,7 @@
 // One order as Capstan tells it, and what a merchant can do with it. It is looked at again and again while it is seen,
 // so what a terminal or an agent changes shows by itself.
 
-import { capstan, NoAnswer } from './capstan.js';
+import { capstan, isRefused } from './capstan.js';
 import { decimal, h, minorUnits, money, say, time, uuid } from './dom.js';
 import { copyButton } from './trail.js';
 import { showTrouble } from './trouble.js';
@@ -169,7 +169,7 @@ class OrderPage {
       this.body.querySelectorAll('input').forEach((field) => { field.value = field.defaultValue; }); // what was typed is done
       say(done);
     } catch (error) {
-      if (!(error instanceof NoAnswer)) this.keys.delete(intent);
+      if (isRefused(error)) this.keys.delete(intent); // else it may have happened, and must not happen twice
       await showTrouble(this.trouble, error, () => this.act(intent, path, body, done));
     } finally {
       this.acting = false;

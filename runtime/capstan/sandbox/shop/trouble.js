@@ -8,8 +8,10 @@ export async function showTrouble(place, error, again) {
   const box = h('div', { class: 'alert', role: 'alert', tabindex: -1 });
   place.replaceChildren(box);
   if (!(error instanceof NoAnswer)) {
-    box.append(h('strong', null, 'That did not work. '), error.message, ' ', hint(error));
-    if (again && error.problem?.retry_safe) box.append(button('Try again', again));
+    const unknown = error.problem?.outcome === 'unknown';
+    box.append(h('strong', null, unknown ? 'It may have worked. ' : 'That did not work. '), error.message, ' ', hint(error));
+    if (again && unknown) box.append('Trying again is safe: it still happens only once. ');
+    if (again && (unknown || error.problem?.retry_safe)) box.append(button('Try again', again));
     return;
   }
   const trouble = await capstan.trouble();
