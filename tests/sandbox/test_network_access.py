@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ import pytest
 
 from capstan.sandbox.accounts import DEMO_MERCHANT, DEMO_PARTNER, MERCHANTS, PARTNERS
 from capstan.sandbox.app import App
+from capstan.sandbox.assemble import create_app
 from sandbox.client import Client
 from sandbox.network_life import CSR, ONBOARDING, OPERATIONS, Partner
 
@@ -195,6 +197,7 @@ def test_a_capture_with_one_key_is_made_once(partner: Partner) -> None:
 
 
 def test_a_key_is_not_too_long(partner: Partner) -> None:
+    assert partner.do("create-signing-key", Partner_Correlation_Id="k" * 256).status == 400
     assert partner.do("create-signing-key", key="k" * 256).status == 400
     assert partner.do("create-signing-key", key="k" * 255).status == 201
 
@@ -278,8 +281,6 @@ READS = [
 @pytest.fixture(scope="module")
 def two() -> tuple[Partner, Partner, Partner]:
     """The owner of everything, another partner, and the owner acting for itself rather than for its shop."""
-    from capstan.sandbox.assemble import create_app
-
     app = create_app(sample=False)
     owner, other, itself = Partner(app), Partner(app, PARTNERS[1]), Partner(app)
     for p in (other, itself):
@@ -345,3 +346,17 @@ def test_a_disputed_order_is_its_merchants_alone(app: App) -> None:
         assert len(asking.ok("list-disputes-v4")["disputes"]) == (status == 200)
     assert Partner(app).do("enroll-merchant", merchant_id=DEMO_MERCHANT.id).status == 403
     assert Partner(app, DEMO_MERCHANT).do("enroll-partner", {"client_id": "c"}, partner_id="P300001").status == 403
+
+
+def test_the_network_is_kept_over_a_restart(tmp_path: Path) -> None:
+    database = str(tmp_path / "sandbox.db")
+    app = create_app(database, sample=False)
+    first = Partner(app)
+    made = first.ok("create-api-key", {"description": "kept"})
+    transaction = first.transaction(1000)
+    app.state.close()
+    again = create_app(database, sample=False)
+    second = _with(again, f"Basic {made['api_key']}")
+    path = f"/v2/accounts/{DEMO_PARTNER.id}/payment/transactions/{quote(transaction['payment_transaction_id'])}"
+    assert second.get(path).json == transaction
+    again.state.close()

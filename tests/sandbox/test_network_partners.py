@@ -131,6 +131,8 @@ def test_a_product_is_switched_off_and_on(partner: Partner, shop: dict[str, Any]
     product = shop["products"][0]["product_id"]
     off = partner.ok("disable-payment-product", {"reason": "VOLUNTARY"}, product_id=product)
     assert (off["state"], off["reason"]) == ("DISABLED", "VOLUNTARY")
+    for name, body in (("create-payment-request", {}), ("authorize-payment", {"request_customer_token": {}})):
+        assert partner.do(name, body).status == 403
     on = partner.ok("enable-payment-product", product_id=product)
     assert (on["state"], "reason" in on) == ("ENABLED", False)
     again = {"payment_account_reference": "pa-1"}
@@ -247,6 +249,8 @@ def test_a_deep_link_is_signed_or_says_for_whom(partner: Partner) -> None:
 
 def test_an_identity_request_is_completed_by_the_customer(partner: Partner) -> None:
     made = partner.ok("create-identity-request", {"request_customer_token": {"scopes": ["customer:login"]}})
+    url = made["state_context"]["customer_interaction"]["identity_request_url"]
+    assert b"data-act='complete'" in partner.control.get(url.removeprefix(partner.client.app.public_url)).content
     partner.act(f"identity-requests/{made['identity_request_id']}/complete")
     read = partner.ok("read-identity-request")
     assert read["state"] == "COMPLETED"

@@ -10,7 +10,8 @@ from capstan.sandbox.control import control_routes, read_options
 from capstan.sandbox.network import requests, transactions
 from capstan.sandbox.network.family import amount_of, choice_of, conflict, invalid, pick, read_body, time_of, view
 from capstan.sandbox.network.hooks import as_account, option_among
-from capstan.sandbox.network.operations import Operations
+from capstan.sandbox.network.operations import ACCOUNT, Operations
+from capstan.sandbox.network.partners import must_sell
 from capstan.sandbox.network.requests import check_money, new_request
 from capstan.sandbox.network.tokens import (
     CUSTOMER_HEADER,
@@ -40,6 +41,7 @@ def authorize(call: Call) -> Answer:
         raise invalid(_WANTED, "is required, or request_customer_token is")
     if wanted is not None:
         _check(body, wanted)
+    must_sell(call, call.params[ACCOUNT])
     approval, customer = _standing(call)
     result = _result(call, body, approval, customer)
     answer: dict[str, Any] = {}

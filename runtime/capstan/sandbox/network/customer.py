@@ -112,7 +112,7 @@ def add_customer(call: Call) -> Answer:
 # --- a page
 
 
-@control("GET", "/sandbox/network/pay/{id}")
+@control("GET", _PATH)
 def page(call: Call) -> Answer:
     """Where payment_request_url leads: the customer's choice, as buttons."""
     call = in_place(call, KIND, call.params["id"], "payment request")
@@ -120,20 +120,24 @@ def page(call: Call) -> Answer:
     assert request is not None
     goes_to = request.get("customer_interaction_config", {}).get("return_url", "")
     amount = f"{request['amount']} {request.get('currency', '')} (minor units)" if "amount" in request else "no amount"
-    buttons = "".join(f"<button data-act='{act}'>{act.capitalize()}</button> " for act in ("complete", "decline"))
-    text = _PAGE.format(
-        amount=html.escape(amount), state=request["state"], buttons=buttons if request["state"] in OPEN else "",
-        goes_to=json.dumps(goes_to).replace("<", "\\u003c"),
-    )  # fmt: skip
+    acts = ("complete", "decline") if request["state"] in OPEN else ()
+    return choice("Payment request", f"{amount}: {request['state']}", acts, goes_to)
+
+
+def choice(title: str, line: str, acts: tuple[str, ...], goes_to: str = "") -> Answer:
+    """A page with a button for each control path below its own."""
+    buttons = "".join(f"<button data-act='{act}'>{act.capitalize()}</button> " for act in acts)
+    address = json.dumps(goes_to).replace("<", "\\u003c")
+    text = _PAGE.format(title=title, line=html.escape(line), buttons=buttons, goes_to=address)
     return Answer(200, text.encode(), media_type="text/html; charset=utf-8")
 
 
-_PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Payment request (sandbox)</title>
-<h1>Payment request</h1><p>This is a sandbox. No money moves.</p><p>{amount}: {state}</p>{buttons}
+_PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title} (sandbox)</title>
+<h1>{title}</h1><p>This is a sandbox. No money moves.</p><p>{line}</p>{buttons}
 <script>
-const goesTo = {goes_to}, base = location.pathname.replace("/pay/", "/payment-requests/");
+const goesTo = {goes_to};
 for (const button of document.querySelectorAll("button")) button.onclick = async () => {{
-  await fetch(`${{base}}/${{button.dataset.act}}`,
+  await fetch(`${{location.pathname}}/${{button.dataset.act}}`,
               {{method: "POST", headers: {{"Content-Type": "application/json"}}, body: "{{}}"}});
   if (/^https?:/.test(goesTo)) location.href = goesTo; else location.reload();
 }};

@@ -15,6 +15,7 @@ from capstan.sandbox.network.events import fire
 from capstan.sandbox.network.family import conflict, invalid, krn, pick, read_body, view
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.paging import among, between, in_order, page
+from capstan.sandbox.network.partners import load_account, product_of
 from capstan.sandbox.network.resources import find, of_account
 from capstan.sandbox.network.timers import clear_timer, on_timer, set_timer
 from capstan.sandbox.state import Document
@@ -53,10 +54,17 @@ def open_dispute(call: Call, transaction: Document, reason: str, amount: int, ev
             "payment_dispute_customer_evidence_id": krn(call.account, "payment", "eu1", "dispute-evidence"),
             "comment": evidence, "created_at": now,
         }],
-        "opened_at": now, "updated_at": now, "_account": call.params[ACCOUNT],
+        "payment_product_instance_id": _product(call), "opened_at": now, "updated_at": now,
+        "_account": call.params[ACCOUNT],
     }  # fmt: skip
     _enter(call, dispute, "PRE_ARBITRATION")
     return dispute
+
+
+def _product(call: Call) -> str | None:
+    account = load_account(call, call.params[ACCOUNT])
+    product = product_of(account) if account is not None else None
+    return product["product_id"] if product is not None else None
 
 
 def load_dispute(call: Call, id_: str) -> Document | None:
@@ -150,6 +158,7 @@ def list_disputes(call: Call) -> Answer:
     found = among(call, found, {
         "payment_transaction_id": ("payment_transaction_id", None), "purchase_references": ("purchase_reference", None),
         "state": ("state", None), "reason": ("reason", None),
+        "payment_product_instance_id": ("payment_product_instance_id", None),
     })  # fmt: skip
     for field in ("opened_at", "closed_at"):
         found = between(call, found, field)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from capstan.sandbox.clock import write_time
 from capstan.sandbox.control import control_routes
-from capstan.sandbox.network.customer import KNOWN, digest
+from capstan.sandbox.network.customer import KNOWN, choice, digest
 from capstan.sandbox.network.family import invalid, krn, pick, read_body, view
 from capstan.sandbox.network.hooks import in_place
 from capstan.sandbox.network.operations import ACCOUNT, Operations
@@ -20,7 +20,7 @@ from capstan.sandbox.network.tokens import (
     new_token,
     revoke_customer_token,
 )
-from capstan.sandbox.state import EVERYBODY
+from capstan.sandbox.state import EVERYBODY, Document
 from capstan.sandbox.web import Answer, Call, Refusal
 
 _REQUESTS: Final = "network-identity-requests"
@@ -89,12 +89,29 @@ def customer_exists(call: Call) -> Answer:
 control = control_routes()
 
 
-@control("POST", "/sandbox/network/identity-requests/{id}/complete")
-def complete(call: Call) -> Answer:
-    """The customer says who they are."""
+_PATH: Final = "/sandbox/network/identity-requests/{id}"
+
+
+def _theirs(call: Call) -> tuple[Call, Document]:
     call = in_place(call, _REQUESTS, call.params["id"], "identity request")
     request = call.get(_REQUESTS, call.params["id"])
     assert request is not None
+    return call, request
+
+
+@control("GET", _PATH)
+def page(call: Call) -> Answer:
+    """Where identity_request_url leads."""
+    _, request = _theirs(call)
+    goes_to = request.get("customer_interaction_config", {}).get("return_url", "")
+    acts = ("complete",) if request["state"] == "SUBMITTED" else ()
+    return choice("Identity request", request["state"], acts, goes_to if isinstance(goes_to, str) else "")
+
+
+@control("POST", f"{_PATH}/complete")
+def complete(call: Call) -> Answer:
+    """The customer says who they are."""
+    call, request = _theirs(call)
     if request["state"] != "SUBMITTED":
         raise Refusal(409, "CONFLICT", f"The identity request is {request['state']}")
     request["state"] = "COMPLETED"

@@ -45,6 +45,8 @@ def _guard(handler: Handler, *, even_disabled: bool) -> Handler:
         key = call.request.headers.get(NETWORK.key_header)
         if key is not None and not 1 <= len(key) <= _MAX_KEY:
             raise invalid("Klarna-Idempotency-Key", f"must have 1 to {_MAX_KEY} characters")
+        if len(call.request.headers.get("partner-correlation-id", "")) > _MAX_KEY:
+            raise invalid("Partner-Correlation-Id", f"must have at most {_MAX_KEY} characters")
         asked = next((call.params[name] for name in _IN_PATH if name in call.params), None)
         if asked is None:  # the first version says it in a header
             asked = call.request.headers.get("klarna-partner-account")

@@ -7,7 +7,7 @@ from typing import Any, Final
 from capstan.sandbox.accounts import Account
 from capstan.sandbox.clock import read_time
 from capstan.sandbox.network.events import fire
-from capstan.sandbox.network.family import not_found, part
+from capstan.sandbox.network.family import forbidden, not_found, part
 from capstan.sandbox.network.timers import on_timer
 from capstan.sandbox.state import Document
 from capstan.sandbox.web import Call
@@ -62,6 +62,20 @@ def load_account(call: Call, account_id: str) -> Document | None:
 
 def store_account(call: Call, account: Document) -> None:
     call.put(KIND, account["partner_account_id"], account)
+
+
+def product_of(account: Document) -> Document | None:
+    """The payment product: one that is enabled, where there are several."""
+    payment: list[Document] = [p for p in account["products"] if p["type"] == "PAYMENT"]
+    return next((p for p in payment if p["state"] == "ENABLED"), payment[0] if payment else None)
+
+
+def must_sell(call: Call, account_id: str) -> None:
+    """Raises Refusal: 403, the account's payment product is disabled."""
+    account = load_account(call, account_id)
+    product = product_of(account) if account is not None else None
+    if product is not None and product["state"] == "DISABLED":
+        raise forbidden("The payment product is disabled")
 
 
 def set_state(call: Call, account: Document, state: str) -> None:

@@ -10,6 +10,7 @@ from capstan.sandbox.clock import read_time, write_time
 from capstan.sandbox.network.events import fire
 from capstan.sandbox.network.family import amount_of, conflict, invalid, krn, not_found, pick, read_body, view
 from capstan.sandbox.network.operations import ACCOUNT, Operations
+from capstan.sandbox.network.partners import must_sell
 from capstan.sandbox.network.resources import find, merge
 from capstan.sandbox.network.timers import clear_timer, on_timer, set_timer
 from capstan.sandbox.network.tokens import (
@@ -43,7 +44,7 @@ def new_request(call: Call, fields: dict[str, Any], *, expires: datetime | None 
     """Submit a request to the customer."""
     check_money(fields)
     id_, now = krn(call.account, "payment", "eu1", "request"), write_time(call.now)
-    url = f"{call.public_url}/sandbox/network/pay/{quote(id_, safe='')}"
+    url = f"{call.public_url}/sandbox/network/payment-requests/{quote(id_, safe='')}"
     config = fields.get("customer_interaction_config", {})
     due = expires or call.now + _LIFE
     request = {
@@ -131,6 +132,7 @@ def _asked(call: Call) -> Document:
 @operations("POST", _PATH, alone=_ALONE)
 def create(call: Call) -> Answer:
     body = read_body(call, "create-payment-request")
+    must_sell(call, call.params[ACCOUNT])
     if CUSTOMER_HEADER.lower() in call.request.headers:
         customer_token_of(call)
     request = new_request(call, body)
