@@ -16,9 +16,10 @@ from typing import Any, Final
 Document = dict[str, Any]
 Folder = tuple[str, str]  # whose, and what kind
 
-_LOCK_SECONDS: Final = 2.0  # for how long another process may keep it
-
 EVERYBODY: Final = ""  # owner of what belongs to no single merchant
+ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once
+
+_LOCK_SECONDS: Final = 2.0  # for how long another process may keep it
 
 _TABLE: Final = """
 create table if not exists document (
@@ -168,8 +169,7 @@ class Transaction:
         return None if text is None else json.loads(text)
 
     def put(self, owner: str, kind: str, id_: str, document: Document) -> None:
-        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-        self._changes.setdefault((owner, kind), {})[id_] = text
+        self._changes.setdefault((owner, kind), {})[id_] = ENCODE(document)
 
     def delete(self, owner: str, kind: str, id_: str) -> None:
         self._changes.setdefault((owner, kind), {})[id_] = None

@@ -13,7 +13,7 @@ from capstan.sandbox.accounts import Account, Accounts
 from capstan.sandbox.clock import Clock
 from capstan.sandbox.deliveries import Delivery
 from capstan.sandbox.hosts import HOSTS
-from capstan.sandbox.state import Document, Transaction
+from capstan.sandbox.state import ENCODE, Document, Transaction
 
 Handler = Callable[["Call"], "Answer"]
 VARIABLE: Final = "{}"  # how a variable segment stands in the table
@@ -47,7 +47,7 @@ class Answer:
             return b""
         if isinstance(self.body, bytes):
             return self.body
-        return json.dumps(self.body, ensure_ascii=False, separators=(",", ":")).encode()
+        return ENCODE(self.body).encode()
 
 
 class Refusal(Exception):
