@@ -128,6 +128,25 @@ def test_a_locale_is_good_in_either_case_without_country_or_left_out(locale: str
     check_purchase(purchase)
 
 
+@pytest.mark.parametrize(
+    ("total", "rate", "tax", "fits"),
+    [
+        pytest.param(10_001, 1, 2, True, id="off by exactly one"),
+        pytest.param(10_000, 1, 2, False, id="off by a ten thousandth more"),
+        pytest.param(100, 0, 1, True, id="no tax, one too many"),
+        pytest.param(100, 0, 2, False, id="no tax, two too many"),
+        pytest.param(100, 0, -1, True, id="no tax, one too few"),
+    ],
+)
+def test_a_line_tax_is_right_within_one(total: int, rate: int, tax: int, *, fits: bool) -> None:
+    line = baskets.line("Shoe", total) | {"tax_rate": rate, "total_tax_amount": tax}
+    purchase = baskets.purchase(line)
+    if fits:
+        check_purchase(purchase)
+    else:
+        assert refused(purchase) == "Bad value: order_lines[0].total_tax_amount"
+
+
 def test_a_tax_without_a_rate_names_the_rate() -> None:
     purchase = baskets.purchase()
     del purchase["order_lines"][0]["tax_rate"]
@@ -140,6 +159,8 @@ def test_taxes_and_discount_may_be_left_out() -> None:
         "purchase_country": "GB", "purchase_currency": "GBP", "order_amount": 1000, "order_lines": [line],
     }  # fmt: skip
     check_purchase(purchase)
+    check_purchase(purchase | {"order_tax_amount": 0})
+    assert refused(purchase | {"order_tax_amount": 1}) == "Bad value: order_tax_amount"
 
 
 def test_a_discount_is_a_line_below_zero() -> None:

@@ -50,7 +50,7 @@ def test_the_snippet_shows_what_is_to_pay(klarna: Client, control: Client) -> No
     page = f"/sandbox/checkout/orders/{order_id}/page"
     assert f'src="http://localhost{page}"' in klarna.get(f"{ORDERS}/{order_id}").json["html_snippet"]
     reply = control.get(page)
-    assert reply.headers["content-type"] == "text/html; charset=utf-8"
+    assert (reply.status, reply.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert b"119.00 EUR" in reply.content
 
 
@@ -59,6 +59,9 @@ def test_what_a_merchant_cannot_say_has_no_effect(klarna: Client) -> None:
     order = klarna.post(ORDERS, said).json
     assert (order["order_id"] != "mine", order["status"]) == (True, "checkout_incomplete")
     assert "mine" not in order["html_snippet"]
+    changed = klarna.post(f"{ORDERS}/{order['order_id']}", said | {"_mine": "mine"}).json
+    assert {name for name in order if order[name] != changed[name]} <= {"last_modified_at"}
+    assert "_mine" not in klarna.get(f"{ORDERS}/{order['order_id']}").json
 
 
 @pytest.mark.parametrize("field", [

@@ -129,6 +129,7 @@ def test_pages_of_nobody_and_of_another_merchant_do_not_exist(app: App, klarna: 
         assert client.delete(f"{PAGES}/{page_id}").status == 404
         assert distributed(client, page_id, {"method": "email", "contact_information": {}}).status == 404
     assert step(control, NOWHERE, "open").status == 404
+    assert control.get(f"/sandbox/hpp/sessions/{NOWHERE}").status == 404
 
 
 # --- visiting

@@ -196,7 +196,10 @@ def test_a_client_token_that_was_not_given_out_finds_nothing(app: App, klarna: C
 
 def test_the_customer_agrees_and_the_page_gets_a_token(klarna: Client, control: Client) -> None:
     reply = control.post(f"/sandbox/payments/sessions/{opened(klarna)}/authorize", {})
-    assert (reply.json["approved"], reply.json["finalize_required"]) == (True, False)
+    token = reply.json["authorization_token"]
+    assert reply.json == {
+        "approved": True, "show_form": True, "finalize_required": False, "authorization_token": token,
+    }  # fmt: skip
 
 
 def test_without_finalizing_there_is_no_token_yet(klarna: Client, control: Client) -> None:
@@ -243,7 +246,7 @@ def test_an_unknown_session_cannot_be_authorized_or_declined(control: Client) ->
 
 def test_a_declined_session_is_refused_at_its_next_authorization_only(klarna: Client, control: Client) -> None:
     session_id = opened(klarna)
-    control.post(f"/sandbox/payments/sessions/{session_id}/decline", {})
+    assert control.post(f"/sandbox/payments/sessions/{session_id}/decline", {}).status == 204
     reply = control.post(f"/sandbox/payments/sessions/{session_id}/authorize", {})
     assert reply.json == {"approved": False, "show_form": False}
     assert placed(klarna, authorized(control, session_id)).status == 200

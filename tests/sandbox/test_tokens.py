@@ -240,9 +240,11 @@ def test_tokens_of_nobody_and_of_another_merchant_do_not_exist(app: App, klarna:
         assert error(charged(client, token_id, order_amount=-1))[:2] == (404, "TOKEN_NOT_FOUND")
     assert read(klarna, mine).json["status"] == "ACTIVE"
     assert control.post(f"/sandbox/customer-tokens/{NOWHERE}/suspend", {}).status == 404
+    assert control.post(f"/sandbox/customer-tokens/{mine}/suspend", {"until": "May"}).status == 400
 
 
 def test_a_merchant_who_is_switched_off_charges_nothing(klarna: Client, control: Client) -> None:
-    token_id = made(klarna, control)
+    token_id, authorization = made(klarna, control), authorized(klarna, control)
     control.post("/sandbox/merchants/M100001", {"active": False})
-    assert error(charged(klarna, token_id))[:2] == (403, "MERCHANT_INACTIVE")
+    for reply in (asked(klarna, authorization), read(klarna, token_id), charged(klarna, token_id)):
+        assert error(reply)[:2] == (403, "MERCHANT_INACTIVE")

@@ -89,9 +89,6 @@ def cancel(call: Call, token: str) -> None:
     if found["state"] != "open" or session["status"] == "complete":
         raise Refusal(404, "NOT_FOUND", "Authorization cannot be deleted")
     call.put(KIND, token, {**found, "state": "cancelled"})
-    if session.get("authorization_token") == token:
-        del session["authorization_token"]
-        sessions.store(call, session)
 
 
 def place(call: Call, authorization: Document, body: dict[str, Any], *, source: str = "payments") -> dict[str, Any]:

@@ -203,7 +203,8 @@ def _pay(call: Call, page: Document, choices: dict[str, Any]) -> None:
         if token is None:
             _become(call, page, "FAILED")
             return
-        page["customer"] = _customer(session)
+        if told := _customer(session):
+            page["customer"] = told
         if mode == "NONE":
             page["authorization_token"] = token
             _become(call, page, "COMPLETED")
