@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from capstan.sandbox.accounts import MERCHANTS
 from capstan.sandbox.app import App
+from capstan.sandbox.assemble import create_app
 from capstan.sandbox.classic.methods import METHODS
 from capstan.sandbox.classic.sessions import find_by_client_token
 from capstan.sandbox.control import OPERATOR
@@ -475,3 +478,36 @@ async def test_a_callback_that_is_taken_at_the_second_try_comes_no_more(app: App
         assert (await world.attempted("authorization", 2))["state"] == "delivered"
         await world.let_pass(days=1)
         assert len(world.merchant.received) == 2
+
+
+async def test_the_outcome_of_a_review_reaches_the_url_that_names_session_and_order(app: App) -> None:
+    async with wired(app) as world:
+        url = f"{world.merchant.url}/notify?s={{session.id}}&o={{order.id}}"
+        purchase = WHOLE | {"merchant_urls": {"notification": url}}
+        session_id = (await world.klarna.post(SESSIONS, purchase)).json["session_id"]
+        path = f"/sandbox/payments/sessions/{session_id}/authorize"
+        token = (await world.control.post(path, {"fraud_status": "PENDING"})).json["authorization_token"]
+        order = (await world.klarna.post(f"/payments/v1/authorizations/{token}/order", purchase)).json
+        await world.control.post(f"/sandbox/orders/{order['order_id']}/fraud-decision", {"decision": "ACCEPTED"})
+        [told] = await world.received(1)
+        assert told.path == f"/notify?s={session_id}&o={order['order_id']}"
+        assert told.json == {"order_id": order["order_id"], "event_type": "FRAUD_RISK_ACCEPTED"}
+
+
+async def test_two_requests_at_once_place_one_order(app: App) -> None:
+    async with wired(app) as world:
+        session_id = (await world.klarna.post(SESSIONS, WHOLE)).json["session_id"]
+        reply = await world.control.post(f"/sandbox/payments/sessions/{session_id}/authorize", {})
+        path = f"/payments/v1/authorizations/{reply.json['authorization_token']}/order"
+        replies = await asyncio.gather(*(world.klarna.post(path, WHOLE) for _ in range(5)))
+        assert {reply.status for reply in replies} == {200}
+        assert len({reply.json["order_id"] for reply in replies}) == 1
+
+
+def test_an_authorization_survives_a_restart(tmp_path: Path) -> None:
+    before = create_app(str(tmp_path / "sandbox.db"), sample=False)
+    token = authorized(Client(before, None), opened(Client(before)))
+    before.state.close()
+    after = create_app(str(tmp_path / "sandbox.db"), sample=False)
+    assert placed(Client(after), token).status == 200
+    after.state.close()
