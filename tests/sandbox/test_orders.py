@@ -9,6 +9,7 @@ import pytest
 
 from capstan.sandbox.accounts import MERCHANTS
 from capstan.sandbox.app import App
+from capstan.sandbox.deliveries import Delivery
 from sandbox.client import Client, Reply
 from sandbox.receiver import wired
 
@@ -302,16 +303,29 @@ def test_every_send_out_is_noted(klarna: Client, control: Client) -> None:
 # --- acknowledgement
 
 
-def test_an_order_is_acknowledged_by_hand_or_by_its_first_capture_of_a_pushed_order(
-    klarna: Client, control: Client
-) -> None:
-    path = place(control)
-    assert "_acknowledged_at" not in behind(control, path)
-    assert klarna.post(f"{path}/acknowledge").status == 204
-    first = behind(control, path)["_acknowledged_at"]
+def test_an_order_is_acknowledged_by_hand_or_by_a_capture_once(klarna: Client, control: Client) -> None:
+    by_hand, by_capture = place(control), place(control)
+    assert "_acknowledged_at" not in behind(control, by_hand)
+    assert klarna.post(f"{by_hand}/acknowledge").status == 204
+    capture(klarna, by_capture, 1000)
+    first = [behind(control, path)["_acknowledged_at"] for path in (by_hand, by_capture)]
     control.post("/sandbox/time", {"hours": 1})
-    assert klarna.post(f"{path}/acknowledge").status == 204
-    assert behind(control, path)["_acknowledged_at"] == first
+    for path in (by_hand, by_capture):
+        assert klarna.post(f"{path}/acknowledge").status == 204
+    assert [behind(control, path)["_acknowledged_at"] for path in (by_hand, by_capture)] == first
+
+
+@pytest.mark.parametrize("below", ["/acknowledge", "/captures"])
+def test_an_acknowledged_order_is_pushed_no_more(app: App, klarna: Client, control: Client, below: str) -> None:
+    acknowledged, other = place(control), place(control)
+    call = app.internal_call(MERCHANTS[0])
+    for path in (acknowledged, other):
+        call.deliver(Delivery("http://127.0.0.1:1/", b"{}", "push", subject=f"push {path.rsplit('/', 1)[1]}"))
+    app.settle(call)
+    klarna.post(acknowledged + below, {"captured_amount": 1} if below == "/captures" else None)
+    states = {one["subject"]: one["state"] for one in control.get("/sandbox/deliveries").json["deliveries"]}
+    assert states[f"push {acknowledged.rsplit('/', 1)[1]}"] == "withdrawn"
+    assert states[f"push {other.rsplit('/', 1)[1]}"] == "waiting"
 
 
 # --- fraud review

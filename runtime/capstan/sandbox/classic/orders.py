@@ -92,8 +92,7 @@ def capture_order(call: Call, order: Document, amount: int, details: Mapping[str
         Refusal: the order's state or amount does not allow it.
     """
     capture = ledger.capture(order, amount, details, call.now)
-    if "push" in order["_merchant_urls"]:
-        acknowledge(call, order)
+    acknowledge(call, order)
     store_order(call, order)
     settlements.record(call, "SALE", order, amount=amount, capture=capture)
     return capture
