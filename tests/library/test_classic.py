@@ -16,6 +16,7 @@ from capstan.load import load
 from capstan.load.files import find_files
 from capstan.plan.build import build_plan
 from capstan.plan.site import join_plans
+from capstan.sandbox import DEMO_VARIABLES
 from library.classic import (
     CREDENTIALS,
     FACTS,
@@ -104,11 +105,9 @@ def _every_variable(file: Path) -> dict[str, str]:
     return dict.fromkeys(asked, "x") | CREDENTIALS
 
 
-def test_the_demonstrations_stand_ins_start_every_bundled_file() -> None:
-    lines = (FOLDER.parent / "demo.env").read_text("utf-8").splitlines()
-    environ = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+def test_the_sandboxs_credentials_start_every_bundled_file() -> None:
     for file in find_files([str(FOLDER.parent)])[0]:
-        build_plan(load(file), environ)
+        build_plan(load(file), DEMO_VARIABLES)
 
 
 # --- true

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from capstan.errors import LoadError, Location, Problem
 
@@ -19,7 +20,7 @@ _PARTS_KEY = re.compile(rb"^(consumes|types)\s*:", re.MULTILINE)
 
 
 def find_files(paths: Iterable[str]) -> tuple[list[Path], list[Path]]:
-    """The capability files, and the YAML files in folders that were passed over because they are none.
+    """The capability files, and the YAML files in folders that are of no use here; files of parts are neither.
 
     Raises:
         LoadError: a path does not exist, or a folder holds no capability.
@@ -33,8 +34,9 @@ def find_files(paths: Iterable[str]) -> tuple[list[Path], list[Path]]:
             problems.append(Problem("no-such-file", "there is no such file or folder", Location(text)))
         elif path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
-            kept = [p for p in inside if _is_capability(p)]
-            passed += [p for p in inside if p not in set(kept)]
+            kinds = {p: _kind(p) for p in inside}
+            kept = [p for p in inside if kinds[p] == "capability"]
+            passed += [p for p in inside if kinds[p] == "other"]
             found |= dict.fromkeys(kept)
             if not kept:
                 problems.append(Problem("no-capability", "no capability file in this folder", Location(text)))
@@ -45,11 +47,13 @@ def find_files(paths: Iterable[str]) -> tuple[list[Path], list[Path]]:
     return list(found), passed
 
 
-def _is_capability(path: Path) -> bool:
+def _kind(path: Path) -> Literal["capability", "parts", "other"]:
     """Whether a file is there to be served; one without a `capability` lends its parts to others."""
     try:
         text = path.read_bytes()
-        lends = _PARTS_KEY.search(text) is not None and _CAPABILITY_KEY.search(text) is None
-        return _ROOT_KEY.search(text) is not None and not lends
     except OSError:
-        return True  # whoever reads it tells why that is impossible
+        return "capability"  # whoever reads it tells why that is impossible
+    if _ROOT_KEY.search(text) is None:
+        return "other"
+    lends = _PARTS_KEY.search(text) is not None and _CAPABILITY_KEY.search(text) is None
+    return "parts" if lends else "capability"
