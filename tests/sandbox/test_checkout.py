@@ -64,6 +64,11 @@ def test_what_a_merchant_cannot_say_has_no_effect(klarna: Client) -> None:
     assert "_mine" not in klarna.get(f"{ORDERS}/{order['order_id']}").json
 
 
+def test_codes_are_written_in_capitals(klarna: Client) -> None:
+    order = klarna.post(ORDERS, baskets.purchase() | {"purchase_country": "de", "purchase_currency": "eur"}).json
+    assert (order["purchase_country"], order["purchase_currency"]) == ("DE", "EUR")
+
+
 @pytest.mark.parametrize("field", [
     "order_amount", "order_tax_amount", "order_lines", "locale", "purchase_country", "purchase_currency",
 ])  # fmt: skip
@@ -189,8 +194,11 @@ def test_orders_of_nobody_and_of_another_merchant_do_not_exist(app: App, klarna:
 def test_a_merchant_who_is_switched_off_can_do_nothing(klarna: Client, control: Client) -> None:
     order_id = created(klarna)
     control.post("/sandbox/merchants/M100001", {"active": False})
-    assert error(klarna.get(f"{ORDERS}/{order_id}"))[:2] == (403, "MERCHANT_INACTIVE")
-    assert error(klarna.post(ORDERS, baskets.purchase()))[:2] == (403, "MERCHANT_INACTIVE")
+    replies = (
+        klarna.get(f"{ORDERS}/{order_id}"), klarna.post(ORDERS, baskets.purchase()),
+        klarna.post(f"{ORDERS}/{order_id}", baskets.purchase()), klarna.post(f"{ORDERS}/{order_id}/abort"),
+    )  # fmt: skip
+    assert {error(reply)[:2] for reply in replies} == {(403, "MERCHANT_INACTIVE")}
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{", b""])

@@ -97,6 +97,14 @@ def test_what_a_merchant_cannot_say_has_no_effect(klarna: Client) -> None:
     assert "authorization_token" not in session
 
 
+def test_codes_are_written_in_capitals(klarna: Client, control: Client) -> None:
+    small = {"purchase_country": "de", "purchase_currency": "eur"}
+    session_id = opened(klarna, **small)
+    session = klarna.get(f"{SESSIONS}/{session_id}").json
+    assert (session["purchase_country"], session["purchase_currency"]) == ("DE", "EUR")
+    assert placed(klarna, authorized(control, session_id), **small).status == 200
+
+
 def test_an_update_replaces_what_is_sent_and_keeps_the_rest(klarna: Client) -> None:
     session_id = opened(klarna)
     changed = baskets.purchase(baskets.line("Sock", 1000))

@@ -32,8 +32,9 @@ def fill_url(url: str, **ids: str) -> str:
     return url
 
 
-def fill_urls(urls: Mapping[str, str], **ids: str) -> dict[str, str]:
-    return {name: fill_url(url, **ids) for name, url in urls.items()}
+def fill_urls(urls: Mapping[str, Any], **ids: str) -> dict[str, str]:
+    """All of a merchant's URLs; a member that is none, which no schema knows, is left out."""
+    return {name: fill_url(url, **ids) for name, url in urls.items() if isinstance(url, str)}
 
 
 def way_back(call: Call, id_: str, confirmation: str) -> str:
