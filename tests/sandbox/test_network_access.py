@@ -74,6 +74,7 @@ def test_a_key_is_good_on_the_host_of_its_environment(app: App, host: str, statu
         ),
         (f"Basic {DEMO_PARTNER.password}", "api-na.playground.klarna.com", 200),
         (f"Basic {DEMO_PARTNER.password}", "api.klarna.com", 401),
+        (f"Basic {DEMO_PARTNER.password}", "api-global.test.klarna.com", 403),
         (None, "api.playground.klarna.com", 401),
     ],
 )
@@ -168,6 +169,21 @@ def test_another_content_type_is_refused(partner: Partner) -> None:
     assert (reply.status, reply.json["error_code"]) == (400, "INVALID_CONTENT_TYPE")
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("too-many-requests", (429, "ACCESS_ERROR", "RATE_LIMITED")),
+        ("unavailable", (503, "TECHNICAL_ERROR", "SERVER_CONFIGURATION_ERROR")),
+        ("timeout-after", (500, "TECHNICAL_ERROR", "INTERNAL_ERROR")),
+    ],
+)
+def test_faults_speak_as_the_network_does(partner: Partner, kind: str, told: tuple[int, str, str]) -> None:
+    partner.control.post("/sandbox/faults", {"kind": kind, "count": 1})
+    reply = partner.do("create-brand", {"brand_reference": "b"}, key="k")
+    assert (reply.status, reply.json["error_type"], reply.json["error_code"]) == told
+    partner.ok("create-brand", {"brand_reference": "b"}, key="k")  # what was done before the fault is answered now
+
+
 def test_unknown_fields_are_taken_but_not_the_sandboxs_own(partner: Partner) -> None:
     made = partner.ok("create-brand", {"brand_reference": "b", "new": {"a": 1}, "_account": "x", "brand_id": "mine"})
     assert made["new"] == {"a": 1}
@@ -226,6 +242,12 @@ def test_a_list_is_read_in_pages_in_both_directions(partner: Partner) -> None:
     assert page(f"size=2&starting_after={quote(made[4])}") == []
     assert page(f"size=2&ending_before={quote(made[3])}") == [1, 2]
     assert page(f"size=2&ending_before={quote(made[1])}") == [0]
+
+
+def test_a_page_is_after_one_item_or_before_one(partner: Partner) -> None:
+    first, last = (quote(id_) for id_ in _stores(partner, 2))
+    reply = partner.do("list-stores", query=f"starting_after={first}&ending_before={last}")
+    assert reply.json["validation_errors"][0]["parameter"] == "starting_after"
 
 
 @pytest.mark.parametrize("query", ["size=0", "size=101", "size=x", "size=-1", "size=", "starting_after=x",

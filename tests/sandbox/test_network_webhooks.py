@@ -178,6 +178,13 @@ async def test_only_subscribers_of_the_same_partner_version_and_event_are_told(s
     assert [d["subject"] for d in deliveries] == [subscriber.webhook_id]
 
 
+async def test_an_event_of_another_version_is_not_told(subscriber: Subscriber) -> None:
+    await subscriber.subscribe("*", version="v2")
+    about = {"version": "v4", "account": DEMO_PARTNER.id, "order_id": "o-1", "amount": 5, "currency": "EUR"}
+    await subscriber.act("disputes", about)
+    assert await subscriber.sandbox.deliveries() == []
+
+
 async def test_a_webhook_that_is_deleted_or_disabled_gets_nothing_more(subscriber: Subscriber) -> None:
     subscriber.sandbox.merchant.statuses = [500]
     await subscriber.subscribe("payment.*")

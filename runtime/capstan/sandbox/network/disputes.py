@@ -191,6 +191,7 @@ def respond(call: Call) -> Answer:
     if dispute["state"] not in ("PRE_ARBITRATION", "MERCHANT_EVIDENCE_PENDING", "ARBITRATION_APPEAL_OPEN"):
         raise conflict(f"The dispute is {dispute['state']}: there is nothing to respond to")
     names = ("additional_information", "attachments", "details")
+    dispute["state_context"] = {}  # an appeal undoes the decision
     dispute["response"] = {**pick(body, *names), "created_at": write_time(call.now)}
     _enter(call, dispute, "ARBITRATION_PENDING")
     return Answer(200, view(dispute))

@@ -67,6 +67,7 @@ class Regional(Network):
     """Partner APIs on the merchants' regional hosts: a merchant's user name and password, or a partner's API key."""
 
     def account(self, request: Request, accounts: Accounts) -> Account:
+        _must_be_regional(request)
         try:
             return CLASSIC.account(request, accounts)
         except Refusal:
@@ -82,7 +83,15 @@ class Public(Network):
     """What anybody's browser may ask."""
 
     def account(self, request: Request, accounts: Accounts) -> Account:
+        _must_be_regional(request)
         return ANYBODY
+
+
+def _must_be_regional(request: Request) -> None:
+    """Raises Refusal: the global host does not have these paths."""
+    site = SITES.get(request.host)
+    if site is not None and site.region == "global":
+        raise forbidden("This is served on the regional hosts")
 
 
 ANYBODY: Final = Account("anybody", "Anybody", "playground", "global", "", "")

@@ -48,7 +48,7 @@ def _guard(handler: Handler, *, even_disabled: bool) -> Handler:
         if len(call.request.headers.get("partner-correlation-id", "")) > _MAX_KEY:
             raise invalid("Partner-Correlation-Id", f"must have at most {_MAX_KEY} characters")
         asked = next((call.params[name] for name in _IN_PATH if name in call.params), None)
-        if asked is None:  # the first version says it in a header
+        if asked is None and call.request.segments[0] == "v1":  # the first version says it in a header
             asked = call.request.headers.get("klarna-partner-account")
         account = acting_for(call, asked) if asked else own_account(call.account)
         if account.get("state") == "DISABLED" and not even_disabled and call.request.method != "GET":
