@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -176,6 +177,24 @@ def test_the_description_names_every_control_path(app: App, control: Client) -> 
         *told["control_paths"]
     }
     assert {account["id"] for account in told["accounts"]} == {account.id for account in app.accounts.all()}
+
+
+def test_a_key_holds_for_a_day_whether_or_not_it_is_forgotten(app: App, klarna: Client, control: Client) -> None:
+    order = control.post("/sandbox/orders", {"amount": 1_000}).json["order_id"]
+    path = f"/ordermanagement/v1/orders/{order}/captures"
+    made = klarna.post(path, {"captured_amount": 1}, key="key").headers["capture-id"]
+    app.clock.ahead += timedelta(hours=23)  # nobody has looked after it yet
+    assert klarna.post(path, {"captured_amount": 1}, key="key").headers["capture-id"] == made
+    app.clock.ahead += timedelta(hours=1)
+    assert klarna.post(path, {"captured_amount": 1}, key="key").headers["capture-id"] != made
+
+
+def test_an_empty_key_is_none(klarna: Client, control: Client) -> None:
+    order = control.post("/sandbox/orders", {"amount": 1_000}).json["order_id"]
+    path = f"/ordermanagement/v1/orders/{order}"
+    for _ in range(2):
+        klarna.send("POST", f"{path}/captures", {"captured_amount": 1}, Klarna_Idempotency_Key="")
+    assert klarna.get(path).json["captured_amount"] == 2
 
 
 def test_keys_of_the_day_before_are_forgotten(app: App, klarna: Client, control: Client) -> None:
