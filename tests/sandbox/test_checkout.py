@@ -117,7 +117,8 @@ def test_an_update_replaces_what_is_sent_and_keeps_the_rest(klarna: Client, cont
 
 def test_an_order_that_is_completed_is_read_only(klarna: Client, control: Client) -> None:
     order_id = created(klarna)
-    assert completed(control, order_id).json["status"] == "checkout_complete"
+    reply = completed(control, order_id)
+    assert (reply.status, reply.json["status"]) == (200, "checkout_complete")
     read_only = (403, "READ_ONLY_ORDER", ["Resource is read-only"])
     assert error(klarna.post(f"{ORDERS}/{order_id}", baskets.purchase())) == read_only
     assert error(klarna.post(f"{ORDERS}/{order_id}/abort")) == read_only

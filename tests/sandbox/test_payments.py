@@ -142,8 +142,9 @@ def test_a_completed_session_is_read_but_not_changed(klarna: Client, control: Cl
     assert klarna.get(f"{SESSIONS}/{session_id}").json["status"] == "complete"
     completed = (404, "SESSION_COMPLETED", ["Session has already been completed"])
     assert error(klarna.post(f"{SESSIONS}/{session_id}", {})) == completed
-    reply = control.post(f"/sandbox/payments/sessions/{session_id}/authorize", {})
-    assert (reply.status, reply.json["error"]) == (404, "SESSION_COMPLETED")
+    for step in ("authorize", "decline"):
+        reply = control.post(f"/sandbox/payments/sessions/{session_id}/{step}", {})
+        assert (reply.status, reply.json["error"]) == (404, "SESSION_COMPLETED")
 
 
 def test_sessions_and_tokens_of_another_merchant_do_not_exist(app: App, klarna: Client, control: Client) -> None:
