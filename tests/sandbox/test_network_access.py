@@ -244,6 +244,15 @@ def test_a_list_is_read_in_pages_in_both_directions(partner: Partner) -> None:
     assert page(f"size=2&ending_before={quote(made[1])}") == [0]
 
 
+def test_a_list_without_documented_pages_is_whole_unless_asked(partner: Partner) -> None:
+    for _ in range(21):
+        partner.ok("create-brand", {})
+    assert len(partner.ok("list-brands")["brands"]) == 21
+    assert len(partner.ok("list-brands", query="size=3")["brands"]) == 3
+    _stores(partner, 21)
+    assert len(partner.ok("list-stores")["stores"]) == 20
+
+
 def test_a_page_is_after_one_item_or_before_one(partner: Partner) -> None:
     first, last = (quote(id_) for id_ in _stores(partner, 2))
     reply = partner.do("list-stores", query=f"starting_after={first}&ending_before={last}")

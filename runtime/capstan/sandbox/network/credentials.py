@@ -17,7 +17,7 @@ from capstan.sandbox.clock import read_time, write_time
 from capstan.sandbox.network.family import conflict, forbidden, invalid, krn, part, read_body, time_of, view
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.paging import page
-from capstan.sandbox.network.resources import find, of_account
+from capstan.sandbox.network.resources import find, of_account, views
 from capstan.sandbox.state import EVERYBODY, Document
 from capstan.sandbox.web import Answer, Call
 
@@ -118,7 +118,7 @@ def _serve(kind: str, name: str) -> None:
 
     @operations("GET", base)
     def list_(call: Call) -> Answer:
-        return page(call, "credentials", [view(item) for item in of_account(call, _folder(kind))], "credential_id")
+        return page(call, "credentials", views(call, _folder(kind)), "credential_id", size=None)
 
     @operations("GET", f"{base}/{{credential_id}}")
     def read(call: Call) -> Answer:
@@ -215,7 +215,7 @@ def create_v1(call: Call) -> Answer:
 @operations("GET", _V1)
 def list_v1(call: Call) -> Answer:
     found = [view(item) for kind in _V1_KINDS.values() for item in of_account(call, _folder(kind))]
-    return page(call, "credentials", found, "credential_id")
+    return page(call, "credentials", found, "credential_id", size=None)
 
 
 @operations("DELETE", f"{_V1}/{{credential_id}}")

@@ -65,7 +65,7 @@ def revoke_access(call: Call) -> Answer:
 
 _DECISIONS: Final = Resource(
     "compliance-decision", "decisions", f"{_ACCOUNT}/compliance/decisions", ("partner", "compliance", "decision"),
-    ("list", "read"), "decision_id",
+    ("list", "read"), "decision_id", paged=True,
 )  # fmt: skip
 serve(operations, _DECISIONS)
 

@@ -20,7 +20,7 @@ from capstan.sandbox.network.partners import (
     tell_change,
 )
 from capstan.sandbox.network.products import add_payment_account, new_product
-from capstan.sandbox.network.resources import given, merge, of_account
+from capstan.sandbox.network.resources import given, merge, views
 from capstan.sandbox.network.shops import PARTS, bring
 from capstan.sandbox.network.timers import set_timer
 from capstan.sandbox.state import Document
@@ -111,7 +111,7 @@ def _expanded(call: Call, account: Document, wanted: list[str]) -> dict[str, Any
         answer["products"] = [{n: p[n] for n in ("product_id", "type", "state")} for p in account["products"]]
     for part in PARTS:
         if part.plural in wanted:
-            answer[part.plural] = [view(item) for item in of_account(call, part.kind)]
+            answer[part.plural] = views(call, part.kind)
     return answer
 
 

@@ -14,9 +14,14 @@ _DEFAULT_SIZE: Final = 20
 _MAX_SIZE: Final = 100
 
 
-def page(call: Call, name: str, items: Sequence[dict[str, Any]], id_name: str) -> Answer:
-    """The part of a list that was asked for, under its name, and where it begins and ends."""
-    size = _size(call)
+def page(
+    call: Call, name: str, items: Sequence[dict[str, Any]], id_name: str, *, size: int | None = _DEFAULT_SIZE
+) -> Answer:
+    """The part of a list that was asked for, under its name, and where it begins and ends.
+
+    Without a `size` in the query there are so many items; None is all, for lists whose pages are not documented.
+    """
+    size = _size(call, len(items) if size is None else size)
     after, before = call.first("starting_after"), call.first("ending_before")
     if after is not None and before is not None:
         raise invalid("starting_after", "cannot be combined with ending_before")
@@ -34,10 +39,10 @@ def page(call: Call, name: str, items: Sequence[dict[str, Any]], id_name: str) -
     return Answer(200, {name: list(found), "pagination": pagination})
 
 
-def _size(call: Call) -> int:
+def _size(call: Call, default: int) -> int:
     text = call.first("size")
     if text is None:
-        return _DEFAULT_SIZE
+        return default
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= _MAX_SIZE and len(text) <= 4):
         raise invalid("size", f"must be a number from 1 to {_MAX_SIZE}")
     return int(text)

@@ -70,7 +70,7 @@ def _asked_account(call: Call, product: Document) -> Document:
 def list_products(call: Call) -> Answer:
     account = load_account(call, call.params[ACCOUNT])
     assert account is not None
-    return page(call, "products", account["products"], "product_id")
+    return page(call, "products", account["products"], "product_id", size=None)
 
 
 @operations("POST", f"{_ONE}/disable")

@@ -82,12 +82,14 @@ def list_profiles(call: Call) -> Answer:
         {"payment_profile_id": _id(call, "payment-profile", name), "name": name.capitalize()}
         for name in ("standard", "marketplace")
     ]
-    return page(call, "payment_profiles", profiles, "payment_profile_id")
+    return page(call, "payment_profiles", profiles, "payment_profile_id", size=None)
 
 
 @operations("GET", f"{_DISTRIBUTION}/payment-program-plans")
 def list_plans(call: Call) -> Answer:
-    return page(call, "payment_program_plans", [_plan(call, "payment_program_plan")], "payment_program_plan_id")
+    return page(
+        call, "payment_program_plans", [_plan(call, "payment_program_plan")], "payment_program_plan_id", size=None
+    )
 
 
 @operations("GET", f"{_DISTRIBUTION}/payment-program-plans/{{payment_program_plan_id}}")
@@ -108,7 +110,7 @@ def read_program(call: Call) -> Answer:
 
 @operations("GET", _PROGRAMS)
 def list_programs(call: Call) -> Answer:
-    return page(call, "payment_programs", _matching(call), "payment_program_id")
+    return page(call, "payment_programs", _matching(call), "payment_program_id", size=None)
 
 
 def _check_program(call: Call, document: Document) -> None:
@@ -125,7 +127,7 @@ serve(operations, Resource(
 
 @operations("GET", f"{_DISTRIBUTION}/price-plans")
 def list_price_plans(call: Call) -> Answer:
-    return page(call, "price_plans", [_plan(call, "price_plan")], "price_plan_id")
+    return page(call, "price_plans", [_plan(call, "price_plan")], "price_plan_id", size=None)
 
 
 @operations("GET", f"{_DISTRIBUTION}/price-plans/{{price_plan_id}}")

@@ -39,6 +39,7 @@ class Resource:
     on_update: Check = _nothing
     on_delete: Check = _nothing
     created: int = 201
+    paged: bool = False  # whether its lists are known to come in pages
 
     @property
     def kind(self) -> str:
@@ -54,7 +55,8 @@ def serve(operations: Operations, resource: Resource) -> None:
         return Answer(resource.created, view(document))
 
     def list_(call: Call) -> Answer:
-        return page(call, resource.plural, [view(item) for item in of_account(call, resource.kind)], resource.id_name)
+        size = 20 if resource.paged else None
+        return page(call, resource.plural, views(call, resource.kind), resource.id_name, size=size)
 
     def read(call: Call) -> Answer:
         return Answer(200, view(asked(call, resource)))
@@ -144,6 +146,11 @@ def find(call: Call, kind: str, id_: str, what: str) -> Document:
 def of_account(call: Call, kind: str) -> list[Document]:
     """All of a kind that belong to the account that is acted for."""
     return [document for _, document in call.items(kind) if document["_account"] == call.params[ACCOUNT]]
+
+
+def views(call: Call, kind: str) -> list[dict[str, Any]]:
+    """All of a kind that belong to the account that is acted for, as they are answered."""
+    return [view(document) for document in of_account(call, kind)]
 
 
 def by_reference(call: Call, resource: Resource, reference: str) -> Document | None:

@@ -96,7 +96,7 @@ def list_settlements(call: Call) -> Answer:
         and (end is None or read_time(held["interval_end"]) < end)
     ]  # fmt: skip
     same = {name: (name, None) for name in ("currency", "payment_acquiring_account_id")}
-    return page(call, "settlements", among(call, found, same), "settlement_id")
+    return page(call, "settlements", among(call, found, same), "settlement_id", size=None)
 
 
 @operations("POST", _PATH)

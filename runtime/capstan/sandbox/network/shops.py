@@ -45,11 +45,11 @@ BRAND: Final = Resource(
 )
 STORE: Final = Resource(
     "store", "stores", f"{_ACCOUNT}/stores", ("partner", "global", "store"), _ALL, "store_id", "store_reference",
-    on_create=_check_store, on_update=_check_store,
+    on_create=_check_store, on_update=_check_store, paged=True,
 )  # fmt: skip
 GROUP: Final = Resource(
     "store-group", "store_groups", f"{_ACCOUNT}/store-groups", ("partner", "global", "store-group"), _ALL,
-    "store_group_id", "store_group_reference", on_create=_open_stores,
+    "store_group_id", "store_group_reference", on_create=_open_stores, paged=True,
 )  # fmt: skip
 PARTS: Final = (ENTITY, BRAND, GROUP)  # what onboarding brings along
 

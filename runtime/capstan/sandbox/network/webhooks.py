@@ -13,7 +13,7 @@ from capstan.sandbox.network.family import choice_of, conflict, forbidden, inval
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.paging import page
 from capstan.sandbox.network.partners import own_account, own_id
-from capstan.sandbox.network.resources import find, of_account
+from capstan.sandbox.network.resources import find, of_account, views
 from capstan.sandbox.state import Document
 from capstan.sandbox.web import Answer, Call
 
@@ -73,7 +73,7 @@ def _same_events(one: Document, other: Document) -> bool:
 
 @operations("GET", _HOOKS)
 def list_webhooks(call: Call) -> Answer:
-    return page(call, "webhooks", [view(item) for item in of_account(call, WEBHOOKS)], "webhook_id")
+    return page(call, "webhooks", views(call, WEBHOOKS), "webhook_id", size=None)
 
 
 def _asked(call: Call) -> Document:
@@ -147,7 +147,7 @@ def create_key(call: Call) -> Answer:
 
 @operations("GET", _KEYS)
 def list_keys(call: Call) -> Answer:
-    return page(call, "signing_keys", [view(item) for item in of_account(call, SIGNING_KEYS)], "signing_key_id")
+    return page(call, "signing_keys", views(call, SIGNING_KEYS), "signing_key_id", size=None)
 
 
 @operations("GET", f"{_KEYS}/{{signing_key_id}}")
