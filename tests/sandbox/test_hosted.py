@@ -331,6 +331,14 @@ async def test_every_change_is_told_to_the_merchant(app: App) -> None:
         assert read["order_id"]
 
 
+async def test_what_changes_nothing_is_not_told(app: App) -> None:
+    async with wired(app) as world:
+        page_id = await _page(world, "NONE")
+        for name in ("open", "open", "complete"):
+            await world.control.post(f"/sandbox/hpp/sessions/{page_id}/{name}", {})
+        assert len(await world.deliveries()) == 2
+
+
 async def test_the_merchant_hears_that_a_page_was_disabled(app: App) -> None:
     async with wired(app) as world:
         page_id = await _page(world, "NONE")

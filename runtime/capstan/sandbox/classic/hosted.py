@@ -169,8 +169,7 @@ def find_page(call: Call, session_id: str) -> tuple[Call, Document]:
 def visit(call: Call, session_id: str, step: str, **choices: Any) -> Document:
     """What a visitor does on a page, one of STEPS or `complete`: the page afterwards.
 
-    `choices` of `complete` are those of `payments.authorize_session`. Who opens no page cannot act on it, so every
-    other step opens it first.
+    `choices` of `complete` are those of `payments.authorize_session`.
 
     Raises:
         Refusal: there is no such page, or nothing can be done on it any more.
@@ -178,21 +177,19 @@ def visit(call: Call, session_id: str, step: str, **choices: Any) -> Document:
     owner, page = find_page(call, session_id)
     if page["status"] in FINAL:
         raise Refusal(409, "FINAL", f"The page is {page['status'].lower()}")
-    if page["status"] not in ("IN_PROGRESS", "MANUAL_ID_CHECK"):
-        _become(owner, page, "IN_PROGRESS")
+    page.pop("manual_identification", None)
     if step == "complete":
         _pay(owner, page, choices)
-    elif step == "manual-id-check":
+        return page
+    if step == "manual-id-check":
         page["manual_identification"] = {"challenge": "A78", "expires_at": page["expires_at"]}
-        _become(owner, page, STEPS[step])
-    elif step != "open":
+    if page["status"] != STEPS[step]:
         _become(owner, page, STEPS[step])
     return page
 
 
 def _pay(call: Call, page: Document, choices: dict[str, Any]) -> None:
     """The customer agrees; as the merchant chose, an order is placed, and captured."""
-    page.pop("manual_identification", None)
     mode = page["_options"].get("place_order_mode", "NONE")
     if page["_is_checkout"]:
         order = checkout.complete(call, page["_hosts"])
