@@ -233,6 +233,17 @@ def test_pages_of_transactions_follow_each_other_and_keep_what_was_asked(app: Ap
     assert parse_qs(urlsplit(link).query) == {"order_id": [order_id], "size": ["2"], "offset": ["2"]}
 
 
+def test_pages_go_on_from_one_payout_to_the_next(app: App, klarna: Client, control: Client) -> None:
+    for amount in (1_000, 2_000, 3_000):
+        sell(app, amount, refunded=amount // 2)  # five transactions each
+        close(control)
+    whole = transactions(klarna)
+    assert len(whole) == 15
+    for size in (1, 4, 5, 7, 15):
+        pages = follow(klarna, f"{TRANSACTIONS}?size={size}", "transactions", "next")
+        assert [t for page in pages for t in page] == whole
+
+
 def test_pages_of_payouts_keep_the_filter(app: App, klarna: Client, control: Client) -> None:
     for number in range(5):
         sell(app, 1_000 + number)
