@@ -103,6 +103,12 @@ def test_what_makes_no_sense_is_refused(control: Client, body: dict[str, str], s
     assert control.post("/shop/widget/authorize", body, Content_Type="application/json").status == status
 
 
+def test_details_that_do_not_fit_are_named(control: Client, client_token: str) -> None:
+    body = {"client_token": client_token, "data": {"billing_address": {"postal_code": "12345678901"}}}
+    answer = control.post("/shop/widget/authorize", body, Content_Type="application/json")
+    assert (answer.status, answer.json["message"]) == (400, "Bad value: billing_address.postal_code")
+
+
 def test_a_session_is_told_without_what_is_personal(control: Client, client_token: str) -> None:
     answer = control.post("/shop/widget/session", {"client_token": client_token}, Content_Type="application/json")
     assert set(answer.json["session"]) == {

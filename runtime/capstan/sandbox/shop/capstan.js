@@ -3,6 +3,7 @@
 import { memory } from './dom.js';
 
 const WAIT_MS = 35000;
+export const USUAL = `http://${location.hostname}:8080`;
 const listeners = new Set();
 
 /** Be told of every request, before (`state: 'sent'`) and after. */
@@ -35,7 +36,7 @@ function words(status, problem) {
 function address() {
   const named = new URLSearchParams(location.search).get('capstan');
   if (named && /^https?:\/\/[^/?#]+\/?$/.test(named)) memory.set('capstan', named.replace(/\/$/, ''));
-  return memory.get('capstan', `http://${location.hostname}:8080`);
+  return memory.get('capstan', USUAL);
 }
 
 export const capstan = {

@@ -1,6 +1,6 @@
 // What to say when something did not work.
 
-import { capstan, NoAnswer } from './capstan.js';
+import { capstan, NoAnswer, USUAL } from './capstan.js';
 import { h, say } from './dom.js';
 
 /** Put an error into words; `again` is what a retry does. Anything but Capstan's own errors is a fault of the page. */
@@ -35,7 +35,7 @@ function hint(error) {
 const button = (text, action) => h('button', { type: 'button', class: 'plain', onclick: action }, text);
 
 function elsewhere(again) {
-  const field = h('input', { id: 'capstan-url', type: 'url', value: capstan.url, required: true });
+  const field = h('input', { id: 'capstan-url', type: 'url', value: USUAL, required: true });
   return h('form', { class: 'inline', onsubmit: (event) => { event.preventDefault(); capstan.move(field.value); again?.(); } },
     h('label', { for: 'capstan-url' }, 'Or is its REST adapter somewhere else?'), field, h('button', { type: 'submit', class: 'plain' }, 'Use this'));
 }
