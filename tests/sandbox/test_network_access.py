@@ -120,8 +120,7 @@ def test_a_certificate_needs_a_signing_request(partner: Partner, config: dict[st
     assert partner.do("create-client-certificate", {"description": "d", "config": config}).status == 400
 
 
-def test_mtls_is_enforced_with_a_certificate_only(partner: Partner) -> None:
-    assert partner.do("enforce-mtls", {"enforced_from": "NOW"}).status == 403
+def test_mtls_is_enforced_from_a_time_on(partner: Partner) -> None:
     made = partner.ok("create-client-certificate", {"config": {"certificate_signing_request": CSR, "usage": "MTLS"}})
     assert made["certificate"].startswith("-----BEGIN CERTIFICATE-----")
     partner.ok("enforce-mtls", {"enforced_from": "2999-01-01T00:00:00Z"})

@@ -157,6 +157,38 @@ async def test_accounts_settlements_and_tokens_tell_too(subscriber: Subscriber) 
     assert {e["metadata"]["subject_account_id"] for e in events} == {account}
 
 
+async def test_every_step_of_a_dispute_and_of_money_is_told(subscriber: Subscriber) -> None:
+    await subscriber.subscribe("payment.dispute.*", "settlement.*", "identity.*")
+    made = (
+        await subscriber.partner.post(_REQUESTS, {"currency": "EUR", "amount": 5, "request_customer_token": {}})
+    ).json
+    context = (await subscriber.act(f"payment-requests/{made['payment_request_id']}/complete"))["state_context"]
+    path, body = f"/v2/accounts/{DEMO_PARTNER.id}", {"currency": "EUR"}
+    wanted = {"request_payment_transaction": {"amount": 5, "capture": "NOW"}}
+    token = context["klarna_network_session_token"]
+    answer = await subscriber.partner.post(
+        f"{path}/payment/authorize", {**body, **wanted}, Klarna_Network_Session_Token=token
+    )
+    paid = answer.json["payment_transaction_response"]["payment_transaction"]
+    about = {"payment_transaction_id": paid["payment_transaction_id"], "amount": 5}
+    dispute = (await subscriber.act("disputes", about))["payment_dispute_id"]
+    for step in ("extend", "advance", "advance", "decide", "advance"):
+        await subscriber.act(f"disputes/{dispute}/{step}")
+    settled = (await subscriber.partner.post("/v2/settlements", {})).json["settlement_reports"][0]["settlement_id"]
+    for status in ("PROCESSED", "CONFIRMED"):
+        await subscriber.partner.post(f"/v2/settlements/{settled}/payouts/set-status", {"status": status})
+    customer = context["klarna_customer"]["customer_token"]
+    await subscriber.partner.post(f"{path}/identity/customer-token/revoke", Klarna_Customer_Token=customer)
+    events = [subscriber.check(r)["metadata"]["event_type"] for r in await subscriber.sandbox.received(10)]
+    assert sorted(events) == sorted([
+        "identity.customer-token.state-change.revoked", "payment.dispute.state-change.pre-arbitration",
+        "payment.dispute.updated.arbitration-deadline-extended", "settlement.report.created",
+        "payment.dispute.state-change.merchant-evidence-pending", "payment.dispute.state-change.arbitration-pending",
+        "payment.dispute.state-change.arbitration-appeal-window-open", "payment.dispute.state-change.closed",
+        "settlement.payout.processed", "settlement.payout.confirmed",
+    ])  # fmt: skip
+
+
 async def test_what_is_simulated_is_delivered(subscriber: Subscriber) -> None:
     await subscriber.subscribe("partner.account.product.*", version="v1")
     told = await subscriber.partner.post(f"{_HOOKS}/{quote(subscriber.webhook_id)}/simulate", {})

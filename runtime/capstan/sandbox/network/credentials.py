@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from capstan.sandbox.accounts import KEYS, key_id
 from capstan.sandbox.clock import read_time, write_time
-from capstan.sandbox.network.family import conflict, forbidden, invalid, krn, part, read_body, time_of, view
+from capstan.sandbox.network.family import conflict, invalid, krn, part, read_body, time_of, view
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.paging import page
-from capstan.sandbox.network.resources import find, of_account, views
+from capstan.sandbox.network.resources import find, views
 from capstan.sandbox.state import EVERYBODY, Document
 from capstan.sandbox.web import Answer, Call
 
@@ -170,9 +170,6 @@ def read_enforcement(call: Call) -> Answer:
 
 @operations("PUT", _MTLS)
 def enforce(call: Call) -> Answer:
-    certificates = of_account(call, _folder("client-certificate"))
-    if not any(c["state"] == "ACTIVE" and c["config"]["usage"] == "MTLS" for c in certificates):
-        raise forbidden("There is no active certificate for mTLS: enforcing it would lock the account out")
     since = _moment(call, read_body(call, "enforce-mtls"), "enforced_from")
     call.put(_ENFORCEMENT, call.params[ACCOUNT], {"enforced_from": write_time(since)})
     return Answer(204)
@@ -214,7 +211,7 @@ def create_v1(call: Call) -> Answer:
 
 @operations("GET", _V1)
 def list_v1(call: Call) -> Answer:
-    found = [view(item) for kind in _V1_KINDS.values() for item in of_account(call, _folder(kind))]
+    found = [shown for kind in _V1_KINDS.values() for shown in views(call, _folder(kind))]
     return page(call, "credentials", found, "credential_id", size=None)
 
 
