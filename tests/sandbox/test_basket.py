@@ -154,9 +154,9 @@ def test_a_tax_without_a_rate_names_the_rate() -> None:
 
 
 def test_taxes_and_discount_may_be_left_out() -> None:
-    line = {"name": "Book", "quantity": 2, "unit_price": 500, "total_amount": 1000}
+    line = {"name": "Book", "quantity": 2, "unit_price": 500_000, "total_amount": 1_000_000}
     purchase = {
-        "purchase_country": "GB", "purchase_currency": "GBP", "order_amount": 1000, "order_lines": [line],
+        "purchase_country": "GB", "purchase_currency": "GBP", "order_amount": 1_000_000, "order_lines": [line],
     }  # fmt: skip
     check_purchase(purchase)
     check_purchase(purchase | {"order_tax_amount": 0})

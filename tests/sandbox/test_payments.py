@@ -323,6 +323,15 @@ def test_an_order_may_say_what_the_session_left_open(klarna: Client, control: Cl
     assert order["billing_address"] == baskets.person()
 
 
+@pytest.mark.parametrize("first", ["said", "left out"])
+def test_an_amount_of_a_line_that_is_left_out_is_zero(klarna: Client, control: Client, first: str) -> None:
+    said = baskets.purchase(baskets.line("Book", 500, tax_rate=0))
+    line = {name: value for name, value in said["order_lines"][0].items() if value != 0}
+    left_out = said | {"order_lines": [line]}
+    before, after = (said, left_out) if first == "said" else (left_out, said)
+    assert placed(klarna, authorized(control, opened(klarna, before)), after).status == 200
+
+
 @pytest.mark.parametrize(
     ("change", "fields"),
     [
