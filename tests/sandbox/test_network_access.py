@@ -203,6 +203,20 @@ def test_a_key_is_remembered_for_a_day(partner: Partner) -> None:
     assert partner.do("create-payment-request", body, key="k-1").json != first.json
 
 
+def test_a_change_with_one_key_is_made_once(partner: Partner) -> None:
+    partner.ok("create-brand", {"display_name": "one"})
+    for name in ("two", "three"):
+        assert partner.ok("update-brand", {"display_name": name}, key="k")["display_name"] == "two"
+    assert partner.ok("read-brand")["display_name"] == "two"
+
+
+def test_a_refusal_is_remembered_too_and_a_key_is_of_one_partner(app: App, partner: Partner) -> None:
+    other = Partner(app, PARTNERS[1])
+    assert partner.do("create-store", {"store_group_id": "nowhere"}, key="k").status == 400
+    assert partner.do("create-store", {}, key="k").status == 400
+    assert other.do("create-store", {}, key="k").status == 201
+
+
 def test_a_capture_with_one_key_is_made_once(partner: Partner) -> None:
     partner.ids["payment_transaction_id"] = partner.transaction(1000)["payment_transaction_id"]
     for _ in range(3):

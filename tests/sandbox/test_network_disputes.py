@@ -255,6 +255,8 @@ def test_a_representment_needs_an_attachment_that_exists(partner: Partner, body:
         ("order_ids=o-1,o-2", 2),
         ("reason=INCORRECT_AMOUNT", 1),
         ("state=CLOSED", 0),
+        ("state=CLOSED,LOST", 400),
+        ("reason=PRODUCTS_FAULTY", 400),
         ("created_at_start=2000-01-01T00:00:00Z&created_at_end=2001-01-01T00:00:00Z", 0),
         ("sort_by=-created_at", 2),
         ("order_ids=" + ",".join(map(str, range(101))), 400),

@@ -18,7 +18,7 @@ from sandbox.network_life import CSR, ONBOARDING, OPERATIONS, Partner
 SCHEMAS: dict[str, Any] = json.loads(files("capstan.sandbox").joinpath("network/bodies.json").read_text())["$defs"]
 BODIED = [name for name in OPERATIONS if name in SCHEMAS]
 
-MANY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
@@ -78,7 +78,7 @@ def partner() -> Partner:
 
 @pytest.mark.parametrize("name", BODIED)
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_no_body_makes_a_fault(partner: Partner, name: str, data: Any) -> None:

@@ -16,7 +16,7 @@ from capstan.sandbox.network.disputes import charge_back
 from capstan.sandbox.network.events import fire
 from capstan.sandbox.network.family import REGIONAL, amount_of, conflict, forbidden, invalid, krn, pick, read_body, view
 from capstan.sandbox.network.operations import ACCOUNT, Operations
-from capstan.sandbox.network.paging import among, between, in_order, page
+from capstan.sandbox.network.paging import among, between, in_order, page, values
 from capstan.sandbox.network.resources import find, of_account
 from capstan.sandbox.network.timers import clear_timer, on_timer, set_timer
 from capstan.sandbox.state import Document
@@ -160,6 +160,9 @@ def _asked(call: Call) -> Document:
 
 @operations("GET", _PATH)
 def list_disputes(call: Call) -> Answer:
+    for name, known in (("state", STATES), ("reason", REASONS)):
+        if any(value not in known for value in values(call, name)):
+            raise invalid(name, f"must be one of: {', '.join(known)}")
     loaded = (load_dispute(call, held["payment_dispute_id"]) for held in of_account(call, KIND))
     found = among(call, [view(held) for held in loaded if held is not None], {
         "order_ids": ("order_id", 100), "payment_transaction_ids": ("payment_transaction_id", 100),
