@@ -168,7 +168,8 @@ def test_a_merchant_who_is_switched_off_can_do_nothing(klarna: Client, control: 
         klarna.delete(f"/payments/v1/authorizations/{token}"),
     )  # fmt: skip
     assert {error(reply)[:2] for reply in replies} == {(403, "MERCHANT_INACTIVE")}
-    control.post("/sandbox/merchants/M100001", {"active": True})
+    reply = control.post("/sandbox/merchants/M100001", {"active": True})
+    assert (reply.status, reply.json) == (200, {"id": "M100001", "active": True})
     assert placed(klarna, token).status == 200
 
 
@@ -209,6 +210,7 @@ def test_a_client_token_that_was_not_given_out_finds_nothing(app: App, klarna: C
 def test_the_customer_agrees_and_the_page_gets_a_token(klarna: Client, control: Client) -> None:
     reply = control.post(f"/sandbox/payments/sessions/{opened(klarna)}/authorize", {})
     token = reply.json["authorization_token"]
+    assert reply.status == 200
     assert reply.json == {
         "approved": True, "show_form": True, "finalize_required": False, "authorization_token": token,
     }  # fmt: skip
