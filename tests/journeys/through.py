@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote, unquote
 
 import httpx2
 from mcp.client.client import Client as McpClient
@@ -91,7 +91,7 @@ def _part(part: Any, names: list[str]) -> str:
     return "([^/]+)"
 
 
-class _Through:
+class Through:
     """Finds the operation that a request in Klarna's terms means, and remembers which were used."""
 
     def __init__(self, kind: str) -> None:
@@ -108,7 +108,7 @@ class _Through:
             found = door.pattern.fullmatch(bare) if door.method == method else None
             if found is not None:
                 self.used.add(index)
-                values = dict(zip(door.names, found.groups(), strict=True))
+                values = dict(zip(door.names, map(unquote, found.groups()), strict=True))
                 return self.through(door, values, parse_qsl(query, keep_blank_values=True), sent, body)
         raise LookupError(f"no file of the library calls {method} {bare}")
 
@@ -135,7 +135,7 @@ class _Through:
         return self.send("DELETE", path, **more)
 
 
-class ThroughRest(_Through):
+class ThroughRest(Through):
     def __init__(self, url: str) -> None:
         super().__init__("rest")
         self._client = httpx2.Client(base_url=url, trust_env=False, timeout=20)
@@ -152,12 +152,14 @@ class ThroughRest(_Through):
         assert door.rest is not None
         path = ""
         for segment in door.rest.segments:
-            path += "/" + (segment.literal if segment.literal is not None else values[segment.inputs[0]])
+            path += "/" + (
+                segment.literal if segment.literal is not None else quote(values[segment.inputs[0]], safe="")
+            )
         answer = self._client.request(door.rest.method, path, params=query, headers=dict(headers), json=body)
         return Reply(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content)
 
 
-class ThroughMcp(_Through):
+class ThroughMcp(Through):
     """Runs the official client in a thread of its own, since its connection belongs to one task."""
 
     def __init__(self, url: str) -> None:
@@ -196,8 +198,11 @@ class ThroughMcp(_Through):
         inputs = {fold(item.name): item for item in door.unit.inputs}
         arguments: dict[str, Any] = dict(values)
         for name, text in (*query, *headers.items()):
-            item = inputs[fold(name)]
-            arguments[item.name] = int(text) if item.schema.get("type") == "integer" else text
+            item = inputs[fold(name.removesuffix("[]"))]
+            if item.schema.get("type") == "array":
+                arguments.setdefault(item.name, []).append(text)
+            else:
+                arguments[item.name] = int(text) if item.schema.get("type") == "integer" else text
         if body is not None:
             whole = next((item.name for item in door.unit.inputs if item.whole_body), None)
             arguments |= {whole: body} if whole is not None else body
@@ -224,7 +229,7 @@ def reply_of(result: Any) -> Reply:
 
 
 @contextmanager
-def through(kind: str, rest: str, mcp: str) -> Iterator[_Through]:
+def through(kind: str, rest: str, mcp: str) -> Iterator[Through]:
     """A client of one of the doors."""
     if kind == "rest":
         with ThroughRest(rest) as client:

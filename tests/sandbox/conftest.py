@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from capstan.sandbox.app import App
 from capstan.sandbox.assemble import create_app
-
 from sandbox.client import Client
 
 

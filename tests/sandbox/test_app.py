@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from capstan.sandbox.accounts import DEMO_MERCHANT, MERCHANTS
 from capstan.sandbox.app import App
-
 from sandbox.client import Client
 
 ORDER = "/ordermanagement/v1/orders/00000000-0000-4000-8000-000000000000"

@@ -260,7 +260,7 @@ def test_an_identity_request_is_completed_by_the_customer(partner: Partner) -> N
 
 def test_the_first_version_names_the_account_in_a_header(partner: Partner) -> None:
     shop = partner.ok("onboard", ONBOARDING)["partner_account_id"]
-    partner.ok("create-credential-v1", {"type": "CLIENT_IDENTIFIER"}, Klarna_Partner_Account=shop)
+    partner.ok("create-credential-v1", {"type": "CLIENT"}, Klarna_Partner_Account=shop)
     assert partner.ok("list-credentials-v1")["credentials"] == []
     assert len(partner.ok("list-credentials-v1", Klarna_Partner_Account=shop)["credentials"]) == 1
     assert partner.do("list-credentials-v1", Klarna_Partner_Account="krn:other").status == 404

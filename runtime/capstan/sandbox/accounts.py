@@ -57,6 +57,7 @@ PARTNERS: Final = (
 )
 DEMO_MERCHANT: Final = MERCHANTS[0]
 DEMO_PARTNER: Final = PARTNERS[0]
+MERCHANT_KEY: Final = "klarna_test_api_sandbox_merchant"  # of the first merchant, for disputes about its orders
 
 
 def key_id(api_key: str) -> str:
@@ -79,6 +80,7 @@ class Accounts:
         added = (Account(**document) for _, document in transaction.items(EVERYBODY, _KIND))
         self._by_id = {account.id: account for account in (*MERCHANTS, *PARTNERS, *added)}
         self._by_credentials = {(a.username, a.password): a for a in self._by_id.values()}
+        self._by_credentials["", MERCHANT_KEY] = DEMO_MERCHANT
 
     def all(self) -> tuple[Account, ...]:
         return tuple(self._by_id.values())

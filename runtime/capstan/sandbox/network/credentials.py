@@ -197,13 +197,13 @@ def list_allowed_ips(call: Call) -> Answer:
 
 
 _V1: Final = "/v1/account/credentials"
-_V1_KINDS: Final = {"API_KEY": "api-key", "CLIENT_IDENTIFIER": "client-identifier"}
+_V1_KINDS: Final = {"API": "api-key", "CLIENT": "client-identifier"}
 
 
 @operations("POST", _V1)
 def create_v1(call: Call) -> Answer:
     body = read_body(call, "create-credential-v1")
-    kind = body.get("type", "API_KEY")
+    kind = body.get("type", "API")
     if kind not in _V1_KINDS:
         raise invalid("type", f"must be one of: {', '.join(_V1_KINDS)}")
     return Answer(200, make(call, _V1_KINDS[kind], body)[1])
