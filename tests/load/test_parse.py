@@ -459,7 +459,7 @@ ROOT = "naftiko: 1.0.0-alpha2\n"
     [
         pytest.param(rest(unit="steps: [{type: lookup, name: a}]"), "'lookup'", "lookup", id="a step that looks up"),
         pytest.param(mcp(unit="steps: {a: {call: x.y, foreach: b}}"), "'foreach'", "foreach", id="a step that repeats"),
-        pytest.param(mcp(unit="steps: {a: {call: x.y}}, outputParameters: [{mapping: $.a}]".replace(", out", "\n      out")),
+        pytest.param(mcp(unit="steps: {a: {call: x.y}}\n      outputParameters: [{mapping: $.a}]"),
                      "'outputParameters'", "outputParameters", id="outputs of steps"),
         pytest.param(rest(unit="mappings: [{targetName: a, value: $.b}]"), "'mappings'", "mappings", id="mappings"),
         pytest.param(mcp(unit="ref: shop.flow"), "'ref'", "ref", id="ref"),
