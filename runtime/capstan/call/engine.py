@@ -15,6 +15,7 @@ from capstan.plan.body import to_json
 from capstan.plan.jsontext import parse_answer
 from capstan.plan.output import Whole
 from capstan.plan.types import ApiPlan, CallPlan, CapabilityPlan, HttpRequest, StepPlan, UnitPlan
+from capstan.plan.values import ABSENT
 from capstan.settings import Settings
 
 _ERROR_BODY_BYTES: Final = 64 * 1024
@@ -59,12 +60,9 @@ class LiveUnit:
             # A PDF where JSON was declared is passed on as it is.
             return Answer(response.status, response.passed_headers, response=response)
         try:
-            if not 200 <= response.status < 300:
-                raise await refusal_of(plan, request, response)
-            body = await response.read(self._settings.max_parsed_bytes)
-            if not body:
+            decoded = await _parsed(plan, request, response, self._settings)
+            if decoded is ABSENT:
                 return Answer(response.status, response.passed_headers, empty=True)
-            decoded = response.masked(decode(body, response, plan))
             value = self.unit.shape.take(decoded, decoded, arguments)
         except ShapeError as error:
             error.retry_safe = may_repeat(plan, request)
@@ -80,7 +78,15 @@ def _may_be_json(response: UpstreamResponse) -> bool:
     return essence in ("", "application/json", "text/plain", "text/json") or essence.endswith("+json")
 
 
-def decode(body: bytes, response: UpstreamResponse, plan: CallPlan) -> Any:
+async def _parsed(plan: CallPlan, request: HttpRequest, response: UpstreamResponse, settings: Settings) -> Any:
+    """The JSON value of an answer, with what is secret in it masked; ABSENT where there is no body."""
+    if not 200 <= response.status < 300:
+        raise await _refusal_of(plan, request, response)
+    body = await response.read(settings.max_parsed_bytes)
+    return response.masked(_decode(body, response, plan)) if body else ABSENT
+
+
+def _decode(body: bytes, response: UpstreamResponse, plan: CallPlan) -> Any:
     try:
         return parse_answer(body)
     except ValueError as error:
@@ -89,7 +95,7 @@ def decode(body: bytes, response: UpstreamResponse, plan: CallPlan) -> Any:
         raise ShapeError("unexpected-answer", message, outcome="done") from error
 
 
-async def refusal_of(plan: CallPlan, request: HttpRequest, response: UpstreamResponse) -> UpstreamRefused:
+async def _refusal_of(plan: CallPlan, request: HttpRequest, response: UpstreamResponse) -> UpstreamRefused:
     """An answer that is no success -> an error that says whose fault it is and whether a retry is safe."""
     body = await response.read_some(_ERROR_BODY_BYTES)
     if b"\\u" in body:  # an escape may spell a part of a secret
@@ -162,20 +168,18 @@ class LiveFlow(LiveUnit):
     async def _run(self, step: StepPlan, upstream: Upstream, request: HttpRequest) -> Any:
         response = await upstream.send(step.call, request)
         try:
-            if not 200 <= response.status < 300:
-                raise await refusal_of(step.call, request, response)
-            body = await response.read(self._settings.max_parsed_bytes)
-            if body:
-                return response.masked(decode(body, response, step.call))
-            return {"status": response.status, **{name.lower(): text for name, text in response.passed_headers}}
+            decoded = await _parsed(step.call, request, response, self._settings)
         except ShapeError as error:
             error.retry_safe = may_repeat(step.call, request)
             raise
         finally:
             response.close()
+        if decoded is not ABSENT:
+            return decoded
+        return {"status": response.status, **{name.lower(): text for name, text in response.passed_headers}}
 
     def _nothing_asked(self) -> BindError:
-        names = [step.when for step, _ in self._steps if step.when is not None]
+        names = list(dict.fromkeys(step.when for step, _ in self._steps if step.when is not None))
         message = f"nothing to do: give at least one of {', '.join(names)}"
         return BindError("missing-argument", message, argument=names[0])
 

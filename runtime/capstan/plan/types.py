@@ -247,7 +247,9 @@ class UnitPlan:
     @property
     def effect(self) -> Effect:
         """What its calls do; the gravest counts."""
-        return max((call.effect for call in self.calls), key=_GRAVITY.index, default="read")
+        if self.call is not None:
+            return self.call.effect
+        return max((step.call.effect for step in self.steps), key=_GRAVITY.index, default="read")
 
 
 @dataclass(frozen=True, slots=True)
