@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 from urllib.parse import urlsplit
 
 from capstan.errors import CallError, CapabilityError, LoadError, Problem, in_file_order
@@ -26,6 +26,10 @@ from capstan.plan.explain import explain
 from capstan.plan.variables import read_values
 from capstan.resources import VERSION
 
+if TYPE_CHECKING:
+    from capstan.companion import Companion
+    from capstan.serve import Options as ServeOptions
+
 _EXAMPLES: Final = """\
 examples:
   capstan validate capabilities/              is every file right? (works offline)
@@ -34,7 +38,7 @@ examples:
   capstan call FILE get-order order_id=o-1    one call from the shell
   capstan serve capabilities/ --sandbox       all of it against a sandbox of its own: no account, no network
 """
-SANDBOX_PORT: Final = 8181
+_SANDBOX_PORT: Final = 8181
 _RED, _YELLOW, _BOLD, _DIM, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
@@ -105,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sandbox = _verb(verbs, "sandbox", _sandbox, "serve the stateful stand-in for the bundled capabilities' APIs")
     sandbox.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
-    sandbox.add_argument("--port", type=int, default=SANDBOX_PORT, metavar="N", help=f"default {SANDBOX_PORT}")
+    sandbox.add_argument("--port", type=int, default=_SANDBOX_PORT, metavar="N", help=f"default {_SANDBOX_PORT}")
     sandbox.add_argument("--db", metavar="FILE", help="where its state is kept; else in memory")
     sandbox.add_argument("--rate-limits", action="store_true", help="refuse too many calls, as the real APIs do")
     sandbox.add_argument("--end-with-input", action="store_true", help=argparse.SUPPRESS)
@@ -124,7 +128,7 @@ def _connection_options(parser: argparse.ArgumentParser, sandbox: str) -> None:
     parser.add_argument("--base-uri", action="append", default=[], metavar="NAMESPACE=URL",
                         help="call this URL in place of a consumed namespace's baseUri")  # fmt: skip
     parser.add_argument("--sandbox", action="store_true", help=sandbox)
-    parser.add_argument("--sandbox-port", type=int, default=SANDBOX_PORT, metavar="N", help=f"default {SANDBOX_PORT}")
+    parser.add_argument("--sandbox-port", type=int, default=_SANDBOX_PORT, metavar="N", help=f"default {_SANDBOX_PORT}")
 
 
 # --- validate and explain
@@ -236,10 +240,8 @@ def _environ(options: argparse.Namespace) -> dict[str, str]:
     return {**environ, **os.environ}
 
 
-def _stand_ins(options: argparse.Namespace, port: int) -> dict[str, str]:
-    """The hosts that the sandbox is called for, where it is to be called at all."""
-    if not options.sandbox:
-        return {}
+def _stand_ins(port: int) -> dict[str, str]:
+    """The hosts that the sandbox is called for."""
     from capstan.sandbox import HOSTS
 
     return dict.fromkeys(HOSTS, f"http://127.0.0.1:{port}")
@@ -268,7 +270,7 @@ def _call(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.file} has no '{options.unit}'; {suggest(options.unit, units)}")
     unit = units[options.unit]
     arguments = _arguments(options.arguments, {item.name: item.schema for item in unit.inputs})
-    settings = replace(read_settings(os.environ), stand_ins=_stand_ins(options, options.sandbox_port))
+    settings = replace(read_settings(os.environ), stand_ins=_stand_ins(options.sandbox_port) if options.sandbox else {})
 
     async def run() -> tuple[int, Any]:
         async with open_engine(settings) as engine:
@@ -340,32 +342,8 @@ def _serve(options: argparse.Namespace) -> int:
     from capstan.companion import Companion
     from capstan.settings import read_settings
 
-    if options.workers < 1:
-        raise UsageError("--workers takes a number from 1 on")
-    sandbox_port = options.sandbox_port + options.port_offset
-    if options.sandbox and not 0 < sandbox_port < 65536:
-        raise UsageError(f"{sandbox_port} is no port for the sandbox")
-    if options.sandbox_db is not None and not options.sandbox:
-        raise UsageError("--sandbox-db says where the sandbox of --sandbox keeps its state")
-    for origin in options.cors_origin:
-        if origin != "*" and (urlsplit(origin).scheme not in ("http", "https") or not urlsplit(origin).netloc):
-            raise UsageError(f"--cors-origin takes https://host or *, not '{origin}'")
+    asked = _serve_options(options)
     log.configure(options.log_format, quiet=options.quiet)
-    origins = {origin.lower().rstrip("/") for origin in options.cors_origin}
-    if options.sandbox:  # its shop is a page that calls us
-        origins |= {f"http://{name}:{sandbox_port}" for name in ("localhost", "127.0.0.1")}
-    asked = serve.Options(
-        paths=tuple(options.paths),
-        host=options.host,
-        port_offset=options.port_offset,
-        base_uris=_base_uris(options),
-        environ=_environ(options),
-        workers=options.workers,
-        watch=options.watch,
-        origins=frozenset(origins),
-        hosts=frozenset(host.lower() for host in options.allow_host),
-        stand_ins=_stand_ins(options, sandbox_port),
-    )
     settings = read_settings(os.environ)
     try:
         site, warnings = serve.load_site(asked)
@@ -376,25 +354,66 @@ def _serve(options: argparse.Namespace) -> int:
             print(f"capstan: set {', '.join(missing)} and start again", file=sys.stderr)
         return 1
     _print_problems(warnings)
-
     with contextlib.ExitStack() as stack:
-        companion = stack.enter_context(Companion(sandbox_port, options.sandbox_db)) if options.sandbox else None
+        companion = None
+        if options.sandbox:
+            companion = stack.enter_context(Companion(_companion_port(options), options.sandbox_db))
 
         def ready() -> None:
-            doors = serve.urls(site, asked)
-            also = [f"sandbox {companion.url}"] if companion is not None else []
-            line = f"capstan {VERSION} ready: {', '.join((*doors, *also))} ({_files(len(site.capabilities))})"
             stream = sys.stderr if site.stdio is not None else sys.stdout
-            print(line, file=stream, flush=True)
-            if companion is not None:
-                from capstan.sandbox import welcome
-
-                found = {kind: url for kind, _, url in (door.partition(" ") for door in reversed(doors))}
-                mcp_url = found.get("MCP") if found.get("MCP") != "stdio" else None
-                print(welcome(found.get("REST"), mcp_url, companion.url), file=stream, flush=True)
+            _print_ready(serve.urls(site, asked), len(site.capabilities), companion, stream)
 
         serve.serve(site, asked, settings, ready, companion)
     return 0
+
+
+def _serve_options(options: argparse.Namespace) -> ServeOptions:
+    """What is asked of the server, checked."""
+    from capstan.serve import Options
+
+    if options.workers < 1:
+        raise UsageError("--workers takes a number from 1 on")
+    if options.sandbox_db is not None and not options.sandbox:
+        raise UsageError("--sandbox-db says where the sandbox of --sandbox keeps its state")
+    for origin in options.cors_origin:
+        if origin != "*" and (urlsplit(origin).scheme not in ("http", "https") or not urlsplit(origin).netloc):
+            raise UsageError(f"--cors-origin takes https://host or *, not '{origin}'")
+    origins = {origin.lower().rstrip("/") for origin in options.cors_origin}
+    if options.sandbox:  # its shop is a page that calls us
+        origins |= {f"http://{name}:{_companion_port(options)}" for name in ("localhost", "127.0.0.1")}
+    return Options(
+        paths=tuple(options.paths),
+        host=options.host,
+        port_offset=options.port_offset,
+        base_uris=_base_uris(options),
+        environ=_environ(options),
+        workers=options.workers,
+        watch=options.watch,
+        origins=frozenset(origins),
+        hosts=frozenset(host.lower() for host in options.allow_host),
+        stand_ins=_stand_ins(_companion_port(options)) if options.sandbox else {},
+    )
+
+
+def _companion_port(options: argparse.Namespace) -> int:
+    """Where the sandbox of `serve --sandbox` listens."""
+    port: int = options.sandbox_port + options.port_offset
+    if not 0 < port < 65536:
+        raise UsageError(f"{port} is no port for the sandbox")
+    return port
+
+
+def _print_ready(doors: Sequence[str], count: int, companion: Companion | None, stream: TextIO) -> None:
+    """That all is up, and where; beside a sandbox, what to try first too."""
+    also = [f"sandbox {companion.url}"] if companion is not None else []
+    print(f"capstan {VERSION} ready: {', '.join((*doors, *also))} ({_files(count)})", file=stream, flush=True)
+    if companion is None:
+        return
+    from capstan.sandbox import welcome
+
+    found = {kind: url for kind, _, url in (door.partition(" ") for door in reversed(doors))}
+    mcp_url = found.get("MCP") if found.get("MCP") != "stdio" else None
+    print(welcome(found.get("REST"), mcp_url, companion.url), file=stream, flush=True)
 
 
 # --- sandbox
