@@ -244,7 +244,7 @@ def test_files_are_found_beside_the_file_whatever_messages_call_it(tmp_path: Pat
 
 def test_a_file_of_types_is_passed_over_in_a_folder(tmp_path: Path) -> None:
     path = write(tmp_path, f"$ref: {SHARED}/line")
-    assert find_files([str(tmp_path)]) == ([path], [tmp_path / "shared" / "types.yaml"])
+    assert find_files([str(tmp_path)]) == ([path], [])  # nor is it told to be of no use
 
 
 def test_a_file_of_types_is_parsed_once_for_many_capabilities_and_again_when_it_changed(
