@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-Document = dict[str, Any]
+Document = dict[str, Any]  # members that begin with an underscore are the sandbox's own
 Folder = tuple[str, str]  # whose, and what kind
 
 EVERYBODY: Final = ""  # owner of what belongs to no single merchant
@@ -34,6 +34,16 @@ _OTHERS: Final = (
     "select name from sqlite_master where type = 'table' and name not like 'sqlite%' and name <> 'document'"
 )
 _DELETE: Final = "delete from document where owner = ? and kind = ? and id = ?"
+
+
+def view(document: Document) -> dict[str, Any]:
+    """What is answered of a document: all but the sandbox's own members."""
+    return {name: value for name, value in document.items() if not name.startswith("_")}
+
+
+def pick(fields: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Those of some members that are there."""
+    return {name: fields[name] for name in names if name in fields}
 
 
 class StateError(Exception):

@@ -15,7 +15,7 @@ from capstan.sandbox.classic.methods import order_method
 from capstan.sandbox.classic.orders import place_order
 from capstan.sandbox.clock import read_time, write_time
 from capstan.sandbox.deliveries import Delivery
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick
 from capstan.sandbox.web import Call, Refusal
 
 KIND: Final = "authorizations"
@@ -140,7 +140,7 @@ def require_accepted(authorization: Document) -> None:
 def _purchase(session: Document, body: dict[str, Any]) -> dict[str, Any]:
     """The order as it is meant: what the request leaves out was said in the session."""
     said = {**session, **body}
-    purchase: dict[str, Any] = {name: said[name] for name in _ORDERED if name in said}
+    purchase: dict[str, Any] = pick(said, *_ORDERED)
     for name in ("purchase_country", "purchase_currency"):
         purchase[name] = purchase[name].upper()
     return {**purchase, "auto_capture": body.get("auto_capture", False)}

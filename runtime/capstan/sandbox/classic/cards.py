@@ -16,7 +16,7 @@ from capstan.sandbox.classic.cardkeys import find_key
 from capstan.sandbox.classic.family import bad_value, classic_routes, read_body
 from capstan.sandbox.classic.orders import load_order
 from capstan.sandbox.clock import read_time, write_time
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick, view
 from capstan.sandbox.web import Answer, Call, Refusal
 
 SETTLEMENTS_OF_ORDERS: Final = "card-settlement-of-order"
@@ -70,7 +70,7 @@ def _payable_order(call: Call, order_id: str) -> Document:
 
 
 def _specification(card: Document) -> Document:
-    return {name: card[name] for name in ("amount", "currency", "fund_amount", "reference") if name in card}
+    return pick(card, "amount", "currency", "fund_amount", "reference")
 
 
 def _check_cards(cards: list[Document], order: Document) -> None:
@@ -113,7 +113,7 @@ def settle(call: Call) -> Answer:
     }
     call.put(_SETTLEMENTS, settlement["settlement_id"], settlement)
     call.put(SETTLEMENTS_OF_ORDERS, order["order_id"], {"settlement_id": settlement["settlement_id"]})
-    return Answer(201, _view(settlement))
+    return Answer(201, view(settlement))
 
 
 @routes("GET", f"{_PATH}/settlements/{{settlement_id}}")
@@ -166,11 +166,7 @@ def _read(call: Call, settlement_id: str) -> Answer:
         raise Refusal(404, "NOT_FOUND", "The settlement cannot be found")
     if call.request.headers.get("keyid") != settlement["_key_id"]:
         raise Refusal(403, "FORBIDDEN", "KeyId is not the key that the cards are encrypted for")
-    return Answer(200, _view(settlement))
-
-
-def _view(settlement: Document) -> dict[str, Any]:
-    return {name: value for name, value in settlement.items() if not name.startswith("_")}
+    return Answer(200, view(settlement))
 
 
 ROUTES: Final = tuple(routes.routes)

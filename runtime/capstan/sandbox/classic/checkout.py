@@ -17,7 +17,7 @@ from capstan.sandbox.classic.orders import place_order
 from capstan.sandbox.clock import read_time, write_time
 from capstan.sandbox.control import as_owner, control_routes, read_options
 from capstan.sandbox.deliveries import Delivery
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick, view
 from capstan.sandbox.web import Answer, Call, Refusal, Routes
 
 KIND: Final = "checkout-orders"
@@ -113,13 +113,8 @@ def require_incomplete(order: Document) -> None:
         raise Refusal(403, "READ_ONLY_ORDER", "Resource is read-only")
 
 
-def view(order: Document) -> dict[str, Any]:
-    """What the merchant reads."""
-    return {name: value for name, value in order.items() if not name.startswith("_")}
-
-
 def _sayable(body: dict[str, Any]) -> dict[str, Any]:
-    said = {name: value for name, value in body.items() if name not in _OURS and not name.startswith("_")}
+    said = {name: value for name, value in view(body).items() if name not in _OURS}
     return said | {
         name: said[name].upper()
         for name in ("purchase_country", "purchase_currency")
@@ -147,11 +142,11 @@ def complete(call: Call, order_id: str, *, payment_method: str = DEFAULT, fraud_
     now = write_time(call.now)
     order |= {"status": "checkout_complete", "completed_at": now, "last_modified_at": now}
     if order.get("recurring"):
-        about: dict[str, Any] = {name: order[name] for name in _ABOUT if name in order}
+        about: dict[str, Any] = pick(order, *_ABOUT)
         order["recurring_token"] = tokens.issue(call, about, payment_method, order.get("recurring_description", ""))
     call.put(KIND, order_id, order)
     urls = fill_urls(order.get("merchant_urls", {}), checkout_order_id=order_id)
-    purchase = {name: order[name] for name in _PURCHASE if name in order} | {
+    purchase = pick(order, *_PURCHASE) | {
         "merchant_urls": urls, "auto_capture": order.get("options", {}).get("auto_capture", False),
         "_order_id": order_id, "_source": "checkout", "_payment_method": order_method(payment_method),
     }  # fmt: skip

@@ -19,7 +19,7 @@ from capstan.sandbox.clock import read_time, write_time
 from capstan.sandbox.control import as_owner, control_routes, read_options
 from capstan.sandbox.deliveries import Delivery
 from capstan.sandbox.qr import qr_svg
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick, view
 from capstan.sandbox.web import Answer, Call, Refusal
 
 KIND: Final = "hosted-sessions"
@@ -123,11 +123,6 @@ def _address(call: Call, session_id: str) -> str:
     return f"{call.public_url}/hosted/{session_id}"
 
 
-def view(page: Document) -> dict[str, Any]:
-    """What the merchant reads."""
-    return {name: value for name, value in page.items() if not name.startswith("_")}
-
-
 def destination(page: Document) -> str | None:
     """Where the visitor goes now, if the merchant said so."""
     url = page["_urls"].get(_EXITS.get(page["status"], ""))
@@ -221,8 +216,7 @@ def _pay(call: Call, page: Document, choices: dict[str, Any]) -> None:
 
 def _customer(session: Document) -> dict[str, Any]:
     address, customer = session.get("billing_address", {}), session.get("customer", {})
-    told = {name: address[name] for name in ("given_name", "family_name", "title") if name in address}
-    return told | {name: customer[name] for name in ("date_of_birth",) if name in customer}
+    return pick(address, "given_name", "family_name", "title") | pick(customer, "date_of_birth")
 
 
 @control("GET", "/hosted/{session_id}/qr")

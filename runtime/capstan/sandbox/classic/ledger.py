@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from capstan.sandbox.clock import read_time, write_time
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick
 from capstan.sandbox.web import Refusal
 
 OPEN: Final = ("AUTHORIZED", "PART_CAPTURED")  # the authorization lives
@@ -60,8 +60,8 @@ def capture(order: Document, amount: int, details: Mapping[str, Any], now: datet
         "refunded_amount": 0,
         "order_lines": [],
         "shipping_info": [],
-        **{name: order[name] for name in ("billing_address", "shipping_address") if name in order},
-        **{name: details[name] for name in _CAPTURE_DETAILS if name in details},
+        **pick(order, "billing_address", "shipping_address"),
+        **pick(details, *_CAPTURE_DETAILS),
     }
     order["captures"].append(made)
     order.pop("_cancel_at", None)
@@ -83,7 +83,7 @@ def refund(order: Document, amount: int, details: Mapping[str, Any], now: dateti
         "refunded_amount": amount,
         "refunded_at": write_time(now),
         "order_lines": [],
-        **{name: details[name] for name in _REFUND_DETAILS if name in details},
+        **pick(details, *_REFUND_DETAILS),
     }
     order["refunds"].append(made)
     left = amount

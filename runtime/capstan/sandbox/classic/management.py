@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from capstan.sandbox.classic import ledger
 from capstan.sandbox.classic.family import classic_routes, length_refusal, read_body
-from capstan.sandbox.classic.orders import acknowledge, load_order, store_order, view
-from capstan.sandbox.state import Document
+from capstan.sandbox.classic.orders import acknowledge, load_order, store_order
+from capstan.sandbox.state import Document, view
 from capstan.sandbox.web import Answer, Call, Refusal
 
 ORDERS: Final = "/ordermanagement/v1/orders"

@@ -13,11 +13,10 @@ from capstan.sandbox.classic.orders import (
     load_order,
     place_order,
     store_order,
-    view,
 )
 from capstan.sandbox.control import as_owner, control_routes, read_options
 from capstan.sandbox.deliveries import Delivery
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick, view
 from capstan.sandbox.web import Answer, Call, Refusal
 
 _LARGEST: Final = 200_000_000
@@ -115,7 +114,7 @@ def _purchase(options: dict[str, Any]) -> dict[str, Any]:
         "billing_address": address, "auto_capture": options.get("auto_capture", False),
     }  # fmt: skip
     same = ("order_lines", "billing_address", "shipping_address", "merchant_reference1", "merchant_reference2")
-    purchase |= {name: options[name] for name in same if name in options}
+    purchase |= pick(options, *same)
     if "payment_method" in options:
         kind = options["payment_method"].upper()
         purchase["_payment_method"] = {"type": kind, "description": kind.replace("_", " ").capitalize()}

@@ -80,11 +80,6 @@ def store_order(call: Call, order: Document) -> None:
     call.put(KIND, order["order_id"], order)
 
 
-def view(order: Document) -> dict[str, Any]:
-    """What `getOrder` answers."""
-    return {key: value for key, value in order.items() if not key.startswith("_")}
-
-
 def capture_order(call: Call, order: Document, amount: int, details: Mapping[str, Any]) -> Document:
     """Capture, store the order, and note the sale for a settlement. `details` are those of a capture request.
 

@@ -30,7 +30,7 @@ def create_session(call: Call) -> Answer:
 @routes("GET", "/payments/v1/sessions/{session_id}")
 def read_session(call: Call) -> Answer:
     require_active(call)
-    return Answer(200, sessions.view(_with_live_token(call, sessions.load(call, call.params["session_id"]))))
+    return Answer(200, sessions.view_session(_with_live_token(call, sessions.load(call, call.params["session_id"]))))
 
 
 @routes("POST", "/payments/v1/sessions/{session_id}")

@@ -13,7 +13,7 @@ from capstan.sandbox.classic import settlements
 from capstan.sandbox.classic.family import bad_value, classic_routes
 from capstan.sandbox.clock import read_time
 from capstan.sandbox.control import control_routes, read_options, sweep
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, view
 from capstan.sandbox.web import Answer, Call, Refusal
 
 _PATH: Final = "/settlements/v1"
@@ -115,9 +115,8 @@ def summarize(payouts: Sequence[Document]) -> list[dict[str, Any]]:
 
 
 def view_payout(call: Call, payout: Document) -> dict[str, Any]:
-    shown = {name: value for name, value in payout.items() if not name.startswith("_")}
     query = urlencode({"payment_reference": payout["payment_reference"]})
-    return {**shown, "transactions": call.url(f"{_PATH}/transactions?{query}")}
+    return {**view(payout), "transactions": call.url(f"{_PATH}/transactions?{query}")}
 
 
 def _view_entry(call: Call, entry: Document, batch: Document) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from capstan.sandbox.classic.basket import check_purchase
 from capstan.sandbox.classic.browser import badge_url
 from capstan.sandbox.clock import read_time, write_time
 from capstan.sandbox.control import as_owner
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick, view
 from capstan.sandbox.web import Call, Refusal
 
 KIND: Final = "payment-sessions"
@@ -48,7 +48,7 @@ def open_session(call: Call, purchase: dict[str, Any]) -> Document:
 
 def known(purchase: dict[str, Any]) -> dict[str, Any]:
     """What counts of a request, with codes as they are written."""
-    kept: dict[str, Any] = {name: purchase[name] for name in _FIELDS if name in purchase}
+    kept: dict[str, Any] = pick(purchase, *_FIELDS)
     for name in ("purchase_country", "purchase_currency"):
         if name in kept:
             kept[name] = kept[name].upper()
@@ -87,9 +87,9 @@ def require_incomplete(session: Document) -> None:
         raise Refusal(404, "SESSION_COMPLETED", "Session has already been completed")
 
 
-def view(session: Document) -> dict[str, Any]:
+def view_session(session: Document) -> dict[str, Any]:
     """What the merchant reads: of the customer nothing until there was an authorization."""
-    shown = {name: value for name, value in session.items() if not name.startswith("_")}
+    shown = view(session)
     if not session.get("_authorized"):
         return {name: value for name, value in shown.items() if name not in PERSONAL}
     if "customer" in shown:

@@ -13,7 +13,7 @@ from capstan.sandbox.classic.merchants import require_active
 from capstan.sandbox.classic.methods import METHODS, order_method
 from capstan.sandbox.classic.orders import place_order
 from capstan.sandbox.control import as_owner, control_routes, read_options
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick, view
 from capstan.sandbox.web import Answer, Call, Refusal
 
 KIND: Final = "customer-tokens"
@@ -60,7 +60,7 @@ def create_token(call: Call) -> Answer:
     if "billing_address" in about:
         answer["billing_address"] = about["billing_address"]
     if "customer" in about:
-        answer["customer"] = {name: about["customer"][name] for name in _READ_CUSTOMER if name in about["customer"]}
+        answer["customer"] = pick(about["customer"], *_READ_CUSTOMER)
     return Answer(200, answer)
 
 
@@ -77,7 +77,7 @@ def issue(call: Call, about: dict[str, Any], method: str, description: str) -> s
 @routes("GET", "/customer-token/v1/tokens/{token_id}")
 def read_token(call: Call) -> Answer:
     token = _load(call, "NOT_FOUND", "Invalid token ID")
-    return Answer(200, {name: value for name, value in token.items() if not name.startswith("_")})
+    return Answer(200, view(token))
 
 
 @routes("PATCH", "/customer-token/v1/tokens/{token_id}/status")

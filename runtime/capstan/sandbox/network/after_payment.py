@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from capstan.sandbox.control import control_routes, read_options
 from capstan.sandbox.network import transactions
-from capstan.sandbox.network.family import amount_of, choice_of, invalid, pick, read_body, view
+from capstan.sandbox.network.family import amount_of, choice_of, invalid, read_body
 from capstan.sandbox.network.hooks import in_place, option_among
 from capstan.sandbox.network.operations import Operations
 from capstan.sandbox.network.resources import find, merge
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick, view
 from capstan.sandbox.web import Answer, Call, Refusal
 
 _PAYMENT: Final = "/v2/accounts/{partner_account_id}/payment"

@@ -8,7 +8,7 @@ from typing import Any, Final
 from capstan.sandbox.clock import write_time
 from capstan.sandbox.control import control_routes, read_options
 from capstan.sandbox.network import requests, transactions
-from capstan.sandbox.network.family import amount_of, choice_of, conflict, invalid, pick, read_body, time_of, view
+from capstan.sandbox.network.family import amount_of, choice_of, conflict, invalid, read_body, time_of
 from capstan.sandbox.network.hooks import as_account, option_among
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.partners import must_sell
@@ -22,7 +22,7 @@ from capstan.sandbox.network.tokens import (
     end_approval,
     issue_customer_token,
 )
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick, view
 from capstan.sandbox.web import Answer, Call
 
 _NEXT: Final = "network-next-results"  # by account: what the next authorizations come to

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from capstan.sandbox.accounts import KEYS, key_id
 from capstan.sandbox.clock import read_time, write_time
-from capstan.sandbox.network.family import conflict, invalid, krn, part, read_body, time_of, view
+from capstan.sandbox.network.family import conflict, invalid, krn, mode_of, read_body, time_of
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.paging import page
 from capstan.sandbox.network.resources import find, views
-from capstan.sandbox.state import EVERYBODY, Document
+from capstan.sandbox.state import EVERYBODY, Document, view
 from capstan.sandbox.web import Answer, Call
 
 CLIENTS: Final = "network-client-identifiers"  # of everybody: identifier -> account
@@ -49,14 +49,14 @@ def make(call: Call, kind: str, body: dict[str, Any]) -> tuple[Document, dict[st
 
 
 def _api_key(call: Call, document: Document, body: dict[str, Any]) -> dict[str, Any]:
-    key = f"klarna_{part(call.account)}_api_{secrets.token_urlsafe(24)}"
+    key = f"klarna_{mode_of(call.account)}_api_{secrets.token_urlsafe(24)}"
     document |= {"api_key": f"{key[:20]}{'*' * 8}{key[-4:]}", "_key_id": key_id(key)}
     call.state.put(EVERYBODY, KEYS, key_id(key), {"account": call.account.id})
     return {"api_key": key}
 
 
 def _client_identifier(call: Call, document: Document, body: dict[str, Any]) -> dict[str, Any]:
-    document["client_identifier"] = f"klarna_{part(call.account)}_client_{secrets.token_urlsafe(24)}"
+    document["client_identifier"] = f"klarna_{mode_of(call.account)}_client_{secrets.token_urlsafe(24)}"
     call.state.put(EVERYBODY, CLIENTS, document["client_identifier"], {"account": call.account.id})
     return {}
 

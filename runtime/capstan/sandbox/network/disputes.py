@@ -12,13 +12,13 @@ from typing import Any, Final
 from capstan.sandbox.clock import read_time, write_time
 from capstan.sandbox.network import attachments, transactions
 from capstan.sandbox.network.events import fire
-from capstan.sandbox.network.family import conflict, invalid, krn, pick, read_body, view
+from capstan.sandbox.network.family import conflict, invalid, krn, read_body
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.paging import among, between, in_order, page
 from capstan.sandbox.network.partners import load_account, product_of
 from capstan.sandbox.network.resources import find, of_account
 from capstan.sandbox.network.timers import clear_timer, on_timer, set_timer
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick, view
 from capstan.sandbox.web import Answer, Call
 
 KIND: Final = "network-disputes"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,7 +13,6 @@ from capstan.sandbox.bodies import Bodies
 from capstan.sandbox.classic.family import CLASSIC
 from capstan.sandbox.clock import read_time
 from capstan.sandbox.hosts import SITES
-from capstan.sandbox.state import Document
 from capstan.sandbox.web import Answer, Call, Refusal, Request
 
 BODIES: Final = Bodies("network/bodies.json")
@@ -187,24 +185,14 @@ def time_of(text: str, name: str) -> datetime:
         raise invalid(name, "must be a time of ISO 8601") from error
 
 
-def pick(fields: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Those of some members that are there."""
-    return {name: fields[name] for name in names if name in fields}
-
-
 # --- identifiers
 
 
-def part(account: Account) -> str:
-    """How a KRN names the environment."""
+def mode_of(account: Account) -> str:
+    """How KRNs and keys name the environment."""
     return "live" if account.environment == "live" else "test"
 
 
 def krn(account: Account, *kinds: str) -> str:
     """A new identifier, for example krn:payment:eu1:request:test:<id>."""
-    return ":".join(("krn", *kinds, part(account), str(uuid.uuid4())))
-
-
-def view(document: Document) -> dict[str, Any]:
-    """What is answered of a document: all but the sandbox's own members."""
-    return {name: value for name, value in document.items() if not name.startswith("_")}
+    return ":".join(("krn", *kinds, mode_of(account), str(uuid.uuid4())))

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from capstan.sandbox.clock import write_time
 from capstan.sandbox.control import control_routes
 from capstan.sandbox.network.customer import KNOWN, choice, digest
-from capstan.sandbox.network.family import invalid, krn, pick, read_body, view
+from capstan.sandbox.network.family import invalid, krn, read_body
 from capstan.sandbox.network.hooks import in_place
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.resources import find
@@ -20,7 +20,7 @@ from capstan.sandbox.network.tokens import (
     new_token,
     revoke_customer_token,
 )
-from capstan.sandbox.state import EVERYBODY, Document
+from capstan.sandbox.state import EVERYBODY, Document, pick, view
 from capstan.sandbox.web import Answer, Call, Refusal
 
 _REQUESTS: Final = "network-identity-requests"

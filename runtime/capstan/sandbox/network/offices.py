@@ -8,12 +8,12 @@ from typing import Final
 from capstan.sandbox.clock import write_time
 from capstan.sandbox.control import control_routes, read_options
 from capstan.sandbox.network.events import fire
-from capstan.sandbox.network.family import invalid, krn, not_found, read_body, view
+from capstan.sandbox.network.family import invalid, krn, not_found, read_body
 from capstan.sandbox.network.hooks import in_place, option_among
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.partners import KIND as ACCOUNTS
 from capstan.sandbox.network.resources import Resource, add, change, find, serve
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, view
 from capstan.sandbox.web import Answer, Call
 
 _ACCOUNT: Final = "/v2/accounts/{partner_account_id}"

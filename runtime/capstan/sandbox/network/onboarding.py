@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from capstan.sandbox.clock import write_time
 from capstan.sandbox.control import as_owner, control_routes, read_options
-from capstan.sandbox.network.family import conflict, invalid, krn, pick, read_body, view
+from capstan.sandbox.network.family import conflict, invalid, krn, read_body
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.partners import (
     KIND,
@@ -23,7 +23,7 @@ from capstan.sandbox.network.products import add_payment_account, new_product
 from capstan.sandbox.network.resources import given, merge, views
 from capstan.sandbox.network.shops import PARTS, bring
 from capstan.sandbox.network.timers import set_timer
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick, view
 from capstan.sandbox.web import Answer, Call, Refusal
 
 _GROWS_UP: Final = timedelta(minutes=5)  # until a new account is fully operational: this sandbox's choice

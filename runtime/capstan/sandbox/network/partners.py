@@ -7,7 +7,7 @@ from typing import Any, Final
 from capstan.sandbox.accounts import Account
 from capstan.sandbox.clock import read_time
 from capstan.sandbox.network.events import fire
-from capstan.sandbox.network.family import forbidden, not_found, part
+from capstan.sandbox.network.family import forbidden, mode_of, not_found
 from capstan.sandbox.network.timers import on_timer
 from capstan.sandbox.state import Document
 from capstan.sandbox.web import Call
@@ -18,20 +18,19 @@ STATES: Final = ("PARTIALLY_OPERATIONAL", "OPERATIONAL", "DISABLED")
 
 def own_id(account: Account) -> str:
     """The account id of whoever calls."""
-    return f"krn:partner:global:account:{part(account)}:{account.id}"
+    return f"krn:partner:global:account:{mode_of(account)}:{account.id}"
 
 
 def own_account(account: Account) -> Document:
     """A partner's own account. Nobody onboarded it, so it is the same for as long as nothing of it was changed."""
-    last = account.id.lower()
     return {
         "partner_account_id": own_id(account),
         "partner_account_reference": account.id,
         "partner_account_name": account.name,
         "state": "OPERATIONAL",
         "products": [{
-            "product_id": f"krn:partner:product:payment:{part(account)}:{last}", "type": "PAYMENT", "state": "ENABLED",
-            "payment_accounts": [],
+            "product_id": f"krn:partner:product:payment:{mode_of(account)}:{account.id.lower()}",
+            "type": "PAYMENT", "state": "ENABLED", "payment_accounts": [],
         }],
     }  # fmt: skip
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from capstan.sandbox.network.credentials import CLIENTS
-from capstan.sandbox.network.family import PUBLIC, forbidden, invalid, part, read_body
+from capstan.sandbox.network.family import PUBLIC, forbidden, invalid, mode_of, read_body
 from capstan.sandbox.network.identity import short_lived
 from capstan.sandbox.network.operations import Operations
 from capstan.sandbox.network.tokens import CUSTOMER_HEADER, customer_token_of
@@ -69,7 +69,7 @@ def presentation(call: Call) -> Answer:
 def _option(call: Call, name: str, amount: int | None) -> dict[str, Any]:
     text = name.replace("_", " ").capitalize()
     option: dict[str, Any] = {
-        "payment_option_id": f"krn:payment:eu1:option:{part(call.account)}:{name.lower().replace('_', '-')}",
+        "payment_option_id": f"krn:payment:eu1:option:{mode_of(call.account)}:{name.lower().replace('_', '-')}",
         "payment_option_type": name, "header": text, "subheader": f"{text} with Klarna",
     }  # fmt: skip
     if name == "PAY_OVER_TIME" and amount is not None:

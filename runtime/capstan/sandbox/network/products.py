@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from capstan.sandbox.clock import write_time
 from capstan.sandbox.network.events import fire
-from capstan.sandbox.network.family import conflict, krn, not_found, pick, read_body
+from capstan.sandbox.network.family import conflict, krn, not_found, read_body
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.paging import page
 from capstan.sandbox.network.partners import load_account, store_account
 from capstan.sandbox.network.resources import given, merge
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick
 from capstan.sandbox.web import Answer, Call
 
 _PRODUCTS: Final = "/v2/accounts/{partner_account_id}/products/payment"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from capstan.sandbox.network.family import invalid, not_found, part
+from capstan.sandbox.network.family import invalid, mode_of, not_found
 from capstan.sandbox.network.operations import Operations
 from capstan.sandbox.network.paging import page
 from capstan.sandbox.network.resources import Resource, serve
@@ -30,7 +30,7 @@ operations = Operations()
 
 
 def _id(call: Call, kind: str, name: str) -> str:
-    return f"krn:payment:global:{kind}:{part(call.account)}:{name}"
+    return f"krn:payment:global:{kind}:{mode_of(call.account)}:{name}"
 
 
 def _programs(call: Call) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from capstan.sandbox.clock import read_time, write_time
 from capstan.sandbox.network.events import fire
-from capstan.sandbox.network.family import amount_of, conflict, invalid, krn, not_found, pick, read_body, view
+from capstan.sandbox.network.family import amount_of, conflict, invalid, krn, not_found, read_body
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.partners import must_sell
 from capstan.sandbox.network.resources import find, merge
@@ -21,7 +21,7 @@ from capstan.sandbox.network.tokens import (
     end_approval,
     new_token,
 )
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick, view
 from capstan.sandbox.web import Answer, Call
 
 KIND: Final = "network-requests"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from capstan.sandbox.clock import write_time
-from capstan.sandbox.network.family import conflict, krn, not_found, read_body, view
+from capstan.sandbox.network.family import conflict, krn, not_found, read_body
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.paging import page
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, view
 from capstan.sandbox.web import Answer, Call
 
 Check = Callable[[Call, Document], None]
@@ -109,7 +109,7 @@ def change(call: Call, resource: Resource, document: Document, fields: dict[str,
 
 def given(fields: dict[str, Any], id_name: str) -> dict[str, Any]:
     """What a request may set: neither the identifier nor the sandbox's own members."""
-    return {n: value for n, value in fields.items() if n not in _OURS and n != id_name and not n.startswith("_")}
+    return {n: value for n, value in view(fields).items() if n not in _OURS and n != id_name}
 
 
 def merge(document: dict[str, Any], fields: dict[str, Any]) -> None:

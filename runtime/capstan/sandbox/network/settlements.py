@@ -10,7 +10,7 @@ from typing import Any, Final
 from capstan.sandbox.clock import read_time, write_time
 from capstan.sandbox.control import control_routes, read_options
 from capstan.sandbox.network.events import fire
-from capstan.sandbox.network.family import choice_of, conflict, forbidden, invalid, krn, read_body, time_of, view
+from capstan.sandbox.network.family import choice_of, conflict, forbidden, invalid, krn, read_body, time_of
 from capstan.sandbox.network.hooks import as_account
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.paging import among, moment, page
@@ -18,7 +18,7 @@ from capstan.sandbox.network.partners import KIND as ACCOUNTS
 from capstan.sandbox.network.partners import own_id
 from capstan.sandbox.network.resources import find, of_account
 from capstan.sandbox.network.transactions import ENTRIES
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, view
 from capstan.sandbox.web import Answer, Call
 
 KIND: Final = "network-settlements"

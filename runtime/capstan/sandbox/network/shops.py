@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from capstan.sandbox.network.family import conflict, invalid, pick
+from capstan.sandbox.network.family import conflict, invalid
 from capstan.sandbox.network.operations import Operations
 from capstan.sandbox.network.resources import Resource, add, by_reference, change, find, given, serve
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick
 from capstan.sandbox.web import Call
 
 _ACCOUNT: Final = "/v2/accounts/{partner_account_id}"

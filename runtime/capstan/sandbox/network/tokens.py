@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from capstan.sandbox.clock import read_time, write_time
 from capstan.sandbox.network.events import fire
-from capstan.sandbox.network.family import conflict, invalid, part, pick
+from capstan.sandbox.network.family import conflict, invalid, mode_of
 from capstan.sandbox.network.operations import ACCOUNT
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick
 from capstan.sandbox.web import Call
 
 SESSIONS: Final = "network-session-tokens"  # of approved payment requests
@@ -22,7 +22,7 @@ _SESSION_LIFE: Final = timedelta(minutes=60)
 
 
 def new_token(call: Call, kind: str) -> str:
-    return f"krn:network:{kind}:{part(call.account)}:{secrets.token_urlsafe(24)}"
+    return f"krn:network:{kind}:{mode_of(call.account)}:{secrets.token_urlsafe(24)}"
 
 
 def issue_session(call: Call, request: Document) -> dict[str, str]:

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from capstan.sandbox.clock import read_time, write_time
 from capstan.sandbox.network.events import fire
-from capstan.sandbox.network.family import conflict, krn, pick
+from capstan.sandbox.network.family import conflict, krn
 from capstan.sandbox.network.operations import ACCOUNT
 from capstan.sandbox.network.timers import clear_timer, on_timer, set_timer
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick
 from capstan.sandbox.web import Call
 
 KIND: Final = "network-transactions"

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 from capstan.sandbox.clock import write_time
 from capstan.sandbox.deliveries import withdraw
 from capstan.sandbox.network.events import EVENTS, SIGNING_KEYS, WEBHOOKS, known, matches, send
-from capstan.sandbox.network.family import choice_of, conflict, forbidden, invalid, krn, pick, read_body, view
+from capstan.sandbox.network.family import choice_of, conflict, forbidden, invalid, krn, read_body
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.paging import page
 from capstan.sandbox.network.partners import own_account, own_id
 from capstan.sandbox.network.resources import find, of_account, views
-from capstan.sandbox.state import Document
+from capstan.sandbox.state import Document, pick, view
 from capstan.sandbox.web import Answer, Call
 
 _HOOKS: Final = "/v2/notification/webhooks"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from capstan.sandbox.classic import checkout, sessions
-from capstan.sandbox.classic.hosted import FINAL, destination, find_page, view
+from capstan.sandbox.classic.hosted import FINAL, destination, find_page
 from capstan.sandbox.control import control_routes
 from capstan.sandbox.shop.files import page
+from capstan.sandbox.state import pick
 from capstan.sandbox.web import Answer, Call
 
 _SHOWN: Final = ("order_amount", "purchase_currency", "order_lines")
@@ -28,8 +29,8 @@ def about(call: Call) -> Answer:
     purchase = owner.get(kind, found["_hosts"]) or {}
     return Answer(200, {
         "status": found["status"], "is_final": found["status"] in FINAL, "next_url": destination(found),
-        "order_id": view(found).get("order_id"), "merchant_name": owner.account.name,
-        **{name: purchase[name] for name in _SHOWN if name in purchase},
+        "order_id": found.get("order_id"), "merchant_name": owner.account.name,
+        **pick(purchase, *_SHOWN),
     })  # fmt: skip
 
 
