@@ -10,6 +10,7 @@ import pytest
 from capstan.sandbox.app import App
 from capstan.sandbox.assemble import create_app
 from capstan.sandbox.clock import read_time
+from capstan.sandbox.control import CONTROL
 from sandbox.client import Client
 
 ACCOUNT = {"id": "M9", "environment": "playground", "region": "eu", "username": "nine", "password": "p"}
@@ -17,7 +18,7 @@ ACCOUNT = {"id": "M9", "environment": "playground", "region": "eu", "username": 
 
 def paths(app: App, *methods: str) -> list[tuple[str, str]]:
     """All control paths, with something for their variables."""
-    routes = [r for r in app.table.routes if r.family.name == "control" and r.template.startswith("/sandbox")]
+    routes = [r for r in app.table.routes if r.family is CONTROL and r.template.startswith("/sandbox")]
     return [
         (r.method, "/".join("x" if part.startswith("{") else part for part in r.template.split("/")))
         for r in routes
@@ -173,9 +174,7 @@ def test_a_reset_brings_the_sample_data_back() -> None:
 
 def test_the_description_names_every_control_path(app: App, control: Client) -> None:
     told = control.get("/sandbox").json
-    assert {f"{r.method} {r.template}" for r in app.table.routes if r.family.name == "control"} == {
-        *told["control_paths"]
-    }
+    assert {f"{r.method} {r.template}" for r in app.table.routes if r.family is CONTROL} == {*told["control_paths"]}
     assert {account["id"] for account in told["accounts"]} == {account.id for account in app.accounts.all()}
 
 

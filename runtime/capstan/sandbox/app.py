@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 
 from capstan.sandbox.accounts import Account, Accounts
 from capstan.sandbox.clock import Clock
+from capstan.sandbox.control import OPERATOR
 from capstan.sandbox.deliveries import Deliveries, enqueue
 from capstan.sandbox.faults import Fault, Faults
 from capstan.sandbox.idempotency import remember, remembered
@@ -24,8 +26,8 @@ logger = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Sweep = Callable[[Call], None]  # what time changes by itself: what is then over, and who must be told
 
-_OWN: Final = frozenset({"control", "widget"})  # families of paths that are not Klarna's
 _MAX_BODY: Final = 1024 * 1024
 _MAX_HEADER: Final = 6 * 1024
 _MAX_HEADERS: Final = 20 * 1024
@@ -38,7 +40,15 @@ class Cut(Exception):
 class App:
     """A sandbox that listens nowhere yet."""
 
-    def __init__(self, state: State, fallback: Callable[[Request], Family], *, rate_limits: bool = False) -> None:
+    def __init__(
+        self,
+        state: State,
+        fallback: Callable[[Request], Family],
+        *,
+        sweeps: Sequence[Sweep] = (),
+        fill: Callable[[App], None] | None = None,
+        rate_limits: bool = False,
+    ) -> None:
         self.state, self.clock, self.faults = state, Clock(), Faults()
         self.accounts = Accounts(state)
         self.limits = Limits(enforced=rate_limits)
@@ -46,6 +56,7 @@ class App:
         self.table = RouteTable([])
         self.public_url = "http://localhost"  # where a browser finds the sandbox
         self._fallback = fallback  # whose errors are spoken where there is no route
+        self._sweeps, self._fill = sweeps, fill
         self._under_way: set[tuple[str, str]] = set()  # idempotency keys of requests being worked on
         self.restore()
 
@@ -57,7 +68,9 @@ class App:
         self.fill()
 
     def fill(self) -> None:
-        """Put sample data in, where there is nothing yet; whoever assembles the application says what."""
+        """Put sample data in, where there is nothing yet; whoever assembled the application said what."""
+        if self._fill is not None:
+            self._fill(self)
 
     def restore(self) -> None:
         """Take up the accounts and the time that the state knows."""
@@ -82,6 +95,20 @@ class App:
         call.state.commit()
         if queued:
             self.deliveries.expect(queued)
+
+    # --- time
+
+    def look_after(self, call: Call) -> None:
+        """Run every sweep as every account."""
+        for account in self.accounts.all():
+            for sweep in self._sweeps:
+                sweep(replace(call, account=account))
+
+    def look_after_all(self) -> None:
+        """What time changes without a request: expiries and their messages."""
+        call = self.internal_call(OPERATOR)
+        self.look_after(call)
+        self.settle(call)
 
     # --- HTTP
 
@@ -144,8 +171,8 @@ class App:
         )  # fmt: skip
 
     async def _limited(self, call: Call, route: Route) -> Answer:
-        """Within what the account may ask, unless it is the sandbox's own path: those are never limited, nor fail."""
-        if route.family.name in _OWN:
+        """Within what the account may ask, with the faults on demand; neither is for the sandbox's own paths."""
+        if route.family.is_ours:
             return self.perform(call, route)
         account = call.account
         limit, left = self.limits.take(account.id, account.environment, route.category)

@@ -1,4 +1,4 @@
-"""Surfaces -> one application. A new surface is a line here."""
+"""Surfaces -> one application. A new surface is a line here, and so is what time does to it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from capstan.sandbox.classic import (
     payouts,
     refunds,
     reports,
+    settlements,
     tokens,
 )
 from capstan.sandbox.classic.family import CLASSIC
-from capstan.sandbox.control import CONTROL, OPERATOR, look_after
+from capstan.sandbox.control import CONTROL
+from capstan.sandbox.idempotency import forget_expired
 from capstan.sandbox.network import surfaces as network
+from capstan.sandbox.network import timers
 from capstan.sandbox.network.family import NETWORK
 from capstan.sandbox.operating import base_routes
 from capstan.sandbox.sample import put_sample
@@ -34,13 +37,7 @@ _SURFACES: Final = (
     management, captures, refunds, order_controls, payments, tokens, hosted, checkout, cards, cardkeys, cardcancels,
     payouts, reports, network, pages,
 )  # fmt: skip
-
-
-class Sandbox(App):
-    """The application with its surfaces and its sample data."""
-
-    def fill(self) -> None:
-        put_sample(self)
+_SWEEPS: Final = (forget_expired, cardcancels.decide_all_due, settlements.close_due, timers.run_timers)
 
 
 def create_app(database: str | None = None, *, rate_limits: bool = False, sample: bool = True) -> App:
@@ -50,19 +47,10 @@ def create_app(database: str | None = None, *, rate_limits: bool = False, sample
         StateError: the database cannot be used.
     """
     state = State(database)
-    app = (
-        Sandbox(state, _fallback, rate_limits=rate_limits) if sample else App(state, _fallback, rate_limits=rate_limits)
-    )
+    app = App(state, _fallback, sweeps=_SWEEPS, fill=put_sample if sample else None, rate_limits=rate_limits)
     app.serve_routes([*base_routes(app), *(route for surface in _SURFACES for route in surface.ROUTES)])
     app.fill()
     return app
-
-
-def look_after_all(app: App) -> None:
-    """What time changes by itself: expiries and their messages."""
-    call = app.internal_call(OPERATOR)
-    look_after(call)
-    app.settle(call)
 
 
 def _fallback(request: Request) -> Family:

@@ -5,32 +5,20 @@ A browser's page from elsewhere cannot use them: what changes something must be 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
 from capstan.sandbox.accounts import Account, Accounts
-from capstan.sandbox.idempotency import forget_expired
 from capstan.sandbox.state import EVERYBODY
 from capstan.sandbox.web import Answer, Call, Refusal, Request, Routes
 
 OPERATOR: Final = Account(EVERYBODY, "Operator", "playground", "eu", "", "")
 
-Sweep = Callable[[Call], None]
-# What to look after when time passed; each is run as every account in turn.
-SWEEPS: list[Sweep] = [forget_expired]
-
-
-def sweep(function: Sweep) -> Sweep:
-    """Have something looked after when time passed: what is then over, and who must be told."""
-    SWEEPS.append(function)
-    return function
-
 
 class Control:
     """The family of the sandbox's own paths."""
 
-    name = "control"
+    is_ours = True
     key_header = ""
 
     def account(self, request: Request, accounts: Accounts) -> Account:
@@ -79,10 +67,3 @@ def as_owner(call: Call, kind: str, id_: str, missing: str) -> Call:
     if account is None:
         raise Refusal(404, "NOT_FOUND", missing)
     return replace(call, account=account)
-
-
-def look_after(call: Call) -> None:
-    """Run every sweep as every account."""
-    for account in call.accounts.all():
-        for function in SWEEPS:
-            function(replace(call, account=account))

@@ -8,7 +8,7 @@ from typing import Any, Final
 from capstan.sandbox.accounts import Account
 from capstan.sandbox.app import App
 from capstan.sandbox.clock import write_time
-from capstan.sandbox.control import CONTROL, control_routes, look_after, read_options
+from capstan.sandbox.control import CONTROL, control_routes, read_options
 from capstan.sandbox.deliveries import DONE, WAITING
 from capstan.sandbox.faults import KINDS, MAX_DELAY_SECONDS, Fault
 from capstan.sandbox.hosts import SITES
@@ -79,7 +79,7 @@ def _time(app: App) -> Routes:
             raise Refusal(400, "BAD_OPTION", str(error)) from error
         call.now = app.clock.now()
         call.state.put(EVERYBODY, "clock", "ahead", {"seconds": app.clock.ahead.total_seconds()})
-        look_after(call)
+        app.look_after(call)
         app.deliveries.wake()
         return Answer(200, {"now": write_time(call.now)})
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from capstan.sandbox.app import App
-from capstan.sandbox.assemble import create_app, look_after_all
+from capstan.sandbox.assemble import create_app
 from capstan.sandbox.state import StateError
 
 logger = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ async def _sweep(app: App) -> None:
     while True:
         await asyncio.sleep(_SWEEP_SECONDS)
         try:
-            look_after_all(app)
+            app.look_after_all()
         except Exception:  # the next round may do better
             logger.exception("looking after what time changed failed")
 

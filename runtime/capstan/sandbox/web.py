@@ -62,7 +62,7 @@ class Family(Protocol):
     """A set of APIs with the same credentials, errors and headers."""
 
     key_header: str  # of idempotency; "" where there is none
-    name: str
+    is_ours: bool  # paths that are not Klarna's: never limited, and no fault strikes them
 
     def account(self, request: Request, accounts: Accounts) -> Account:
         """Whose request it is; raises Refusal when nobody's."""

@@ -11,7 +11,7 @@ from capstan.sandbox.classic.family import classic_routes
 from capstan.sandbox.classic.orders import KIND as ORDERS
 from capstan.sandbox.classic.orders import load_order, store_order
 from capstan.sandbox.clock import read_time, write_time
-from capstan.sandbox.control import as_owner, control_routes, read_options, sweep
+from capstan.sandbox.control import as_owner, control_routes, read_options
 from capstan.sandbox.state import Document
 from capstan.sandbox.web import Answer, Call, Refusal
 
@@ -91,8 +91,8 @@ def _decide(call: Call, order_id: str, reason: str | None) -> dict[str, Any]:
 # --- what Klarna and the cards' users do
 
 
-@sweep
 def decide_all_due(call: Call) -> None:
+    """The requests whose time has come, as a sweep."""
     for order_id in call.ids(_PENDING):
         _decide_due(call, order_id)
 

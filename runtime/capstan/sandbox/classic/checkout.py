@@ -44,8 +44,6 @@ _SOMEBODY: Final = {
 class Checkout(Classic):
     """The classic family, but the list of an error's messages has another name here."""
 
-    name = "checkout"
-
     def refuse(self, refusal: Refusal, correlation_id: str) -> Answer:
         plain = super().refuse(refusal, correlation_id)
         body = {"error_text" if name == "error_messages" else name: value for name, value in plain.body.items()}

@@ -18,7 +18,7 @@ BODIES: Final = Bodies("classic/bodies.json")
 class Classic:
     """The family of the merchant APIs."""
 
-    name = "classic"
+    is_ours = False
     key_header = "klarna-idempotency-key"
 
     def account(self, request: Request, accounts: Accounts) -> Account:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from capstan.sandbox.classic import settlements
 from capstan.sandbox.classic.family import bad_value, classic_routes
 from capstan.sandbox.clock import read_time
-from capstan.sandbox.control import control_routes, read_options, sweep
+from capstan.sandbox.control import control_routes, read_options
 from capstan.sandbox.state import Document, view
 from capstan.sandbox.web import Answer, Call, Refusal
 
@@ -205,7 +205,7 @@ def _is_paid(call: Call, reference: str) -> bool:
     return "payout_date" in (call.get(settlements.BATCHES, reference) or {})
 
 
-# --- what time and the operator do
+# --- what the operator does
 
 
 @control("POST", "/sandbox/payouts/close")
@@ -220,12 +220,6 @@ def close_payouts(call: Call) -> Answer:
         as_merchant = replace(call, account=account)
         payouts += [view_payout(as_merchant, payout) for payout in settlements.close_all(as_merchant)]
     return Answer(200, {"payouts": payouts})
-
-
-@sweep
-def close_due(call: Call) -> None:
-    """Merchants are paid on their schedule."""
-    settlements.close_due(call)
 
 
 ROUTES: Final = (*routes.routes, *control.routes)

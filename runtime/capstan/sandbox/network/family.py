@@ -29,7 +29,7 @@ _CODES: Final = {  # of refusals that the sandbox's core makes in the classic AP
 class Network:
     """The partner APIs on their global host."""
 
-    name = "network"
+    is_ours = False
     key_header = "klarna-idempotency-key"
 
     def account(self, request: Request, accounts: Accounts) -> Account:

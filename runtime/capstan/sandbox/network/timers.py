@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Final
 
 from capstan.sandbox.clock import read_time, write_time
-from capstan.sandbox.control import sweep
 from capstan.sandbox.web import Call
 
 _FOLDER: Final = "network-timers"
@@ -35,8 +34,8 @@ def clear_timer(call: Call, kind: str, id_: str) -> None:
     call.state.delete(call.account.id, _FOLDER, f"{kind} {id_}")
 
 
-@sweep
 def run_timers(call: Call) -> None:
+    """Load what is due, as a sweep."""
     for name, timer in list(call.items(_FOLDER)):
         if call.now >= read_time(timer["due"]):
             call.state.delete(call.account.id, _FOLDER, name)  # whoever needs another one sets it when loading

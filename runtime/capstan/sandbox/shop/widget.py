@@ -29,8 +29,6 @@ _DECISIONS: Final[dict[str, dict[str, Any]]] = {
 class Widget(Control):
     """Control paths that pages of every origin may use."""
 
-    name = "widget"
-
     def headers(self, correlation_id: str) -> tuple[tuple[str, str], ...]:
         return ANYWHERE
 
