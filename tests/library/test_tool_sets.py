@@ -157,6 +157,16 @@ async def test_shipping_is_updated_by_what_is_given(given: tuple[str, ...]) -> N
     assert [r.all("Klarna-Idempotency-Key") for r in upstream.requests] == [["k-1"] for _ in given]
 
 
+@pytest.mark.parametrize("arguments", [{}, {"shipping_info": []}, {"shipping_address": None}], ids=str)
+async def test_shipping_that_says_nothing_is_refused(arguments: dict[str, Any]) -> None:
+    async with RecordingUpstream() as upstream:
+        file = FOLDER / "klarna-payment-lifecycle.yaml"
+        async with live(file, CREDENTIALS, {"lifecycle": upstream.url}) as found:
+            with pytest.raises(BindError):
+                await found["update_order_shipping"].call({"order_id": "o-1", **arguments})
+    assert upstream.requests == []
+
+
 def test_the_tools_for_orders_go_to_the_host_the_caller_names() -> None:
     found = units("klarna-orders")
     assert list(found) == list(_ORDERS)
@@ -165,7 +175,8 @@ def test_the_tools_for_orders_go_to_the_host_the_caller_names() -> None:
         assert (unit.title, unit.effect) == (title, effect)
         host = properties(unit)["apiHost"]
         assert (host["enum"], host["default"]) == (_HOSTS, "api.klarna.com")
-        assert "live European" in host["description"]
+        for said in ("Default: api.klarna.com", "live European", "Credentials fit one host"):
+            assert said in host["description"]
         assert "apiHost" not in unit.input_schema["required"]
         request = sent(unit)
         assert (request.method, request.url) == (method, f"https://api.klarna.com{path}")
