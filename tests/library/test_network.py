@@ -162,6 +162,16 @@ def test_money_and_loss_are_named_after_operations_that_exist() -> None:
     assert names >= MONEY | IRREVERSIBLE | READING_POSTS
 
 
+@pytest.mark.parametrize("stem", FILES)
+def test_money_without_an_amount_is_warned_of(stem: str) -> None:
+    """No amount is required as far as is known, and what its absence does is not."""
+    for _, tool in pairs(stem):
+        body = tool.unit.input_schema["properties"].get("body", {})
+        for amount in ("capture_amount", "refund_amount"):
+            if amount in body.get("properties", {}) and amount not in body.get("required", ()):
+                assert f"Always give {amount}" in tool.unit.description
+
+
 # --- What is special about some
 
 
