@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.message import Message
 from email.parser import BytesHeaderParser
 from typing import Any, Final
 
 from capstan.sandbox.clock import write_time
 from capstan.sandbox.network.family import conflict, invalid, krn, not_found
-from capstan.sandbox.network.operations import ACCOUNT
+from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.state import Document
 from capstan.sandbox.web import Answer, Call, Refusal
 
@@ -19,7 +19,19 @@ _KIND: Final = "network-attachments"
 _ID: Final = "payment_dispute_attachment_id"
 
 
-def upload(call: Call, dispute: Document) -> Answer:
+def serve(operations: Operations, path: str, asked: Callable[[Call], Document]) -> None:
+    """Add the routes for the files of a dispute at `path`, which is the one that `asked` gives."""
+
+    @operations("POST", f"{path}/attachments")
+    def upload(call: Call) -> Answer:
+        return _upload(call, asked(call))
+
+    @operations("GET", f"{path}/attachments/{{{_ID}}}/download")
+    def download(call: Call) -> Answer:
+        return _download(call, asked(call))
+
+
+def _upload(call: Call, dispute: Document) -> Answer:
     """Keep the file of a multipart form.
 
     Raises:
@@ -42,7 +54,7 @@ def upload(call: Call, dispute: Document) -> Answer:
     return Answer(201, attachment)
 
 
-def download(call: Call, dispute: Document) -> Answer:
+def _download(call: Call, dispute: Document) -> Answer:
     """The bytes as they came; a file of another dispute is not found."""
     kept = call.get(_KIND, call.params[_ID])
     if kept is None or kept["_dispute"] != dispute["payment_dispute_id"]:

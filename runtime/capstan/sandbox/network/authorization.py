@@ -8,8 +8,8 @@ from typing import Any, Final
 from capstan.sandbox.clock import write_time
 from capstan.sandbox.control import control_routes, read_options
 from capstan.sandbox.network import requests, transactions
+from capstan.sandbox.network.controls import as_account, option_among
 from capstan.sandbox.network.family import amount_of, choice_of, conflict, invalid, read_body, time_of
-from capstan.sandbox.network.hooks import as_account, option_among
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.partners import must_sell
 from capstan.sandbox.network.requests import check_money, new_request

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from capstan.sandbox.control import control_routes, read_options
-from capstan.sandbox.network.hooks import in_place
+from capstan.sandbox.network.controls import in_place
 from capstan.sandbox.network.requests import KIND, OPEN, load_request, move
 from capstan.sandbox.network.tokens import issue_customer_token, issue_session
 from capstan.sandbox.state import EVERYBODY, Document, pick, view

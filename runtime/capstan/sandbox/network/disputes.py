@@ -16,7 +16,7 @@ from capstan.sandbox.network.family import conflict, invalid, krn, read_body
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.paging import among, between, in_order, page
 from capstan.sandbox.network.partners import load_account, product_of
-from capstan.sandbox.network.resources import find, of_account
+from capstan.sandbox.network.resources import find_now, of_account
 from capstan.sandbox.network.timers import clear_timer, on_timer, set_timer
 from capstan.sandbox.state import Document, pick, view
 from capstan.sandbox.web import Answer, Call
@@ -145,10 +145,7 @@ def charge_back(call: Call, dispute: Document, amount: int, reason: str) -> None
 
 
 def _asked(call: Call) -> Document:
-    find(call, KIND, call.params["payment_dispute_id"], "The dispute")
-    dispute = load_dispute(call, call.params["payment_dispute_id"])
-    assert dispute is not None
-    return dispute
+    return find_now(call, KIND, call.params["payment_dispute_id"], "The dispute", load_dispute)
 
 
 @operations("GET", _PATH)
@@ -197,14 +194,6 @@ def respond(call: Call) -> Answer:
     return Answer(200, view(dispute))
 
 
-@operations("POST", f"{_ONE}/attachments")
-def upload(call: Call) -> Answer:
-    return attachments.upload(call, _asked(call))
-
-
-@operations("GET", f"{_ONE}/attachments/{{payment_dispute_attachment_id}}/download")
-def download(call: Call) -> Answer:
-    return attachments.download(call, _asked(call))
-
+attachments.serve(operations, _ONE, _asked)
 
 ROUTES: Final = operations.routes

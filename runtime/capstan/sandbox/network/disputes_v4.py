@@ -17,7 +17,7 @@ from capstan.sandbox.network.events import fire
 from capstan.sandbox.network.family import REGIONAL, amount_of, conflict, forbidden, invalid, krn, read_body
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.paging import among, between, in_order, page, values
-from capstan.sandbox.network.resources import find, of_account
+from capstan.sandbox.network.resources import find_now, of_account
 from capstan.sandbox.network.timers import clear_timer, on_timer, set_timer
 from capstan.sandbox.state import Document, pick, view
 from capstan.sandbox.web import Answer, Call
@@ -152,10 +152,7 @@ def enroll_partner(call: Call) -> Answer:
 
 
 def _asked(call: Call) -> Document:
-    find(call, KIND, call.params["payment_dispute_id"], "The dispute")
-    dispute = load_dispute(call, call.params["payment_dispute_id"])
-    assert dispute is not None
-    return dispute
+    return find_now(call, KIND, call.params["payment_dispute_id"], "The dispute", load_dispute)
 
 
 @operations("GET", _PATH)
@@ -221,14 +218,6 @@ def _answer(call: Call, dispute: Document, body: dict[str, Any], before: str, af
     return Answer(201, {"additional_information": "", "attachments": [], **said, "state": after})
 
 
-@operations("POST", f"{_ONE}/attachments")
-def upload(call: Call) -> Answer:
-    return attachments.upload(call, _asked(call))
-
-
-@operations("GET", f"{_ONE}/attachments/{{payment_dispute_attachment_id}}/download")
-def download(call: Call) -> Answer:
-    return attachments.download(call, _asked(call))
-
+attachments.serve(operations, _ONE, _asked)
 
 ROUTES: Final = operations.routes

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from capstan.sandbox.clock import write_time
 from capstan.sandbox.control import control_routes
+from capstan.sandbox.network.controls import in_place
 from capstan.sandbox.network.customer import KNOWN, choice, digest
 from capstan.sandbox.network.family import invalid, krn, read_body
-from capstan.sandbox.network.hooks import in_place
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.resources import find
 from capstan.sandbox.network.tokens import (

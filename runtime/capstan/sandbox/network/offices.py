@@ -7,9 +7,9 @@ from typing import Final
 
 from capstan.sandbox.clock import write_time
 from capstan.sandbox.control import control_routes, read_options
+from capstan.sandbox.network.controls import in_place, option_among
 from capstan.sandbox.network.events import fire
 from capstan.sandbox.network.family import invalid, krn, not_found, read_body
-from capstan.sandbox.network.hooks import in_place, option_among
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.partners import KIND as ACCOUNTS
 from capstan.sandbox.network.resources import Resource, add, change, find, serve

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -99,5 +99,9 @@ def in_order(call: Call, items: list[dict[str, Any]], fields: tuple[str, ...]) -
         field = text.removeprefix("-")
         if field not in fields:
             raise invalid("sort_by", f"must be one of: {', '.join(fields)}, or with - before it")
-        items = sorted(items, key=lambda item, name=field: str(item.get(name, "")), reverse=text.startswith("-"))  # type: ignore[misc]
+        items = sorted(items, key=_by(field), reverse=text.startswith("-"))
     return items
+
+
+def _by(field: str) -> Callable[[dict[str, Any]], str]:
+    return lambda item: str(item.get(field, ""))

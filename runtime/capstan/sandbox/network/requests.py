@@ -11,7 +11,7 @@ from capstan.sandbox.network.events import fire
 from capstan.sandbox.network.family import amount_of, conflict, invalid, krn, not_found, read_body
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.partners import must_sell
-from capstan.sandbox.network.resources import find, merge
+from capstan.sandbox.network.resources import find_now, merge
 from capstan.sandbox.network.timers import clear_timer, on_timer, set_timer
 from capstan.sandbox.network.tokens import (
     CUSTOMER_HEADER,
@@ -123,10 +123,7 @@ def _payload(request: Document, previous: str | None) -> dict[str, Any]:
 
 
 def _asked(call: Call) -> Document:
-    find(call, KIND, call.params["payment_request_id"], "The payment request")
-    request = load_request(call, call.params["payment_request_id"])
-    assert request is not None
-    return request
+    return find_now(call, KIND, call.params["payment_request_id"], "The payment request", load_request)
 
 
 @operations("POST", _PATH, alone=_ALONE)

@@ -143,6 +143,18 @@ def find(call: Call, kind: str, id_: str, what: str) -> Document:
     return found
 
 
+def find_now(call: Call, kind: str, id_: str, what: str, load: Callable[[Call, str], Document | None]) -> Document:
+    """The same as of now: `load` lets time have its effect.
+
+    Raises:
+        Refusal: 404.
+    """
+    find(call, kind, id_, what)
+    document = load(call, id_)
+    assert document is not None
+    return document
+
+
 def of_account(call: Call, kind: str) -> list[Document]:
     """All of a kind that belong to the account that is acted for."""
     return [document for _, document in call.items(kind) if document["_account"] == call.params[ACCOUNT]]

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from capstan.sandbox.clock import read_time, write_time
 from capstan.sandbox.control import control_routes, read_options
+from capstan.sandbox.network.controls import as_account
 from capstan.sandbox.network.events import fire
 from capstan.sandbox.network.family import choice_of, conflict, forbidden, invalid, krn, read_body, time_of
-from capstan.sandbox.network.hooks import as_account
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.paging import among, moment, page
 from capstan.sandbox.network.partners import KIND as ACCOUNTS

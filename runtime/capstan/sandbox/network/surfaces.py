@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from capstan.sandbox.network import (
-    after_payment,
     authorization,
     credentials,
     customer,
-    dispute_hooks,
+    dispute_controls,
     disputes,
     disputes_v4,
     identity,
@@ -21,12 +20,13 @@ from capstan.sandbox.network import (
     requests,
     settlements,
     shops,
+    transaction_operations,
     webhooks,
 )
 from capstan.sandbox.web import Route
 
 _SURFACES: Final = (
     onboarding, shops, products, programs, credentials, offices, settlements, webhooks, identity, presentation,
-    requests, customer, authorization, after_payment, disputes, disputes_v4, dispute_hooks,
+    requests, customer, authorization, transaction_operations, disputes, disputes_v4, dispute_controls,
 )  # fmt: skip
 ROUTES: Final[tuple[Route, ...]] = tuple(route for surface in _SURFACES for route in surface.ROUTES)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from capstan.sandbox.control import control_routes, read_options
 from capstan.sandbox.network import disputes, disputes_v4, transactions
-from capstan.sandbox.network.hooks import as_account, in_place, option_among
+from capstan.sandbox.network.controls import as_account, in_place, option_among
 from capstan.sandbox.state import Document, view
 from capstan.sandbox.web import Answer, Call, Refusal
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from capstan.sandbox.control import control_routes, read_options
 from capstan.sandbox.network import transactions
+from capstan.sandbox.network.controls import in_place, option_among
 from capstan.sandbox.network.family import amount_of, choice_of, invalid, read_body
-from capstan.sandbox.network.hooks import in_place, option_among
 from capstan.sandbox.network.operations import Operations
-from capstan.sandbox.network.resources import find, merge
+from capstan.sandbox.network.resources import find, find_now, merge
 from capstan.sandbox.state import Document, pick, view
 from capstan.sandbox.web import Answer, Call, Refusal
 
@@ -21,10 +21,7 @@ operations = Operations()
 
 def _asked(call: Call, id_: str | None = None) -> Document:
     id_ = id_ or call.params["payment_transaction_id"]
-    find(call, transactions.KIND, id_, "The payment transaction")
-    transaction = transactions.load_transaction(call, id_)
-    assert transaction is not None
-    return transaction
+    return find_now(call, transactions.KIND, id_, "The payment transaction", transactions.load_transaction)
 
 
 @operations("GET", _ONE)
