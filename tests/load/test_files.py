@@ -79,3 +79,9 @@ def test_a_file_of_a_folder_that_cannot_be_read_is_left_for_the_reader_to_tell(
 
     monkeypatch.setattr(Path, "read_bytes", deny)
     assert find_files([str(tmp_path)]) == ([path], [])
+
+
+def test_a_name_that_no_file_can_have_is_told() -> None:
+    with pytest.raises(LoadError) as caught:
+        find_files(["a" * 5000])
+    assert caught.value.problems[0].code == "no-such-file"

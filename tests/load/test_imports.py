@@ -177,3 +177,10 @@ def test_an_api_of_a_file_that_imports_in_turn_is_refused(tmp_path: Path) -> Non
     with pytest.raises(LoadError) as caught:
         plan_file(path)
     assert [p.code for p in caught.value.problems] == ["bad-import"]
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a%00"])
+def test_a_name_that_no_file_can_have_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(LoadError) as caught:
+        plan_file(write(tmp_path, f"{{from: './{name}.yaml', import: shop, as: store}}"))
+    assert caught.value.problems[0].code == "bad-import"

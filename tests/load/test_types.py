@@ -360,3 +360,8 @@ def test_chains_of_types_are_bounded(tmp_path: Path, order: int) -> None:
     chain = ["t0: {type: string}", *(f"t{n}: {{items: {{$ref: '#/types/t{n - 1}'}}}}" for n in range(1, 400))]
     found = problems_of(write(tmp_path, "$ref: '#/types/t399'", "{" + ", ".join(chain[::order]) + "}"))
     assert {p.code for p in found} == {"too-deep"}
+
+
+def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
+    [problem] = problems_of(write(tmp_path, f"$ref: './{'a' * 5000}.yaml#/types/line'"))
+    assert problem.code == "bad-reference"

@@ -134,9 +134,10 @@ def test_a_file_can_be_named_absolutely(tmp_path: Path) -> None:
     assert value_from(tmp_path, f"file://{tmp_path}/x/s.env", "THEIRS") == "v"
 
 
-def test_a_file_that_is_not_there_is_told_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["none", "a" * 5000])
+def test_a_file_that_is_not_there_is_told_once(tmp_path: Path, name: str) -> None:
     operation = "inputParameters: [{name: X-A, in: header, value: '{{A}}'}, {name: X-B, in: header, value: '{{B}}'}]"
-    data = capability(operation, binds="[{namespace: s, location: 'file:///./none.env', keys: [A, B]}]")
+    data = capability(operation, binds=f"[{{namespace: s, location: 'file:///./{name}.env', keys: [A, B]}}]")
     with pytest.raises(LoadError) as caught:
         plan_of(data, {}, folder=tmp_path)
     assert [problem.code for problem in caught.value.problems] == ["missing-file"]

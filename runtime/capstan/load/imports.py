@@ -10,6 +10,7 @@ from capstan.errors import LoadError, Problem
 from capstan.load import model
 from capstan.load.document import read_document
 from capstan.load.expression import Template
+from capstan.load.files import is_file
 from capstan.load.parse import parse_capability
 from capstan.load.schema import schema_problems, suggest
 
@@ -70,11 +71,11 @@ class _Resolver:
         return self.files[path]
 
     def _read(self, path: Path, wanted: model.Import) -> model.Capability | None:
+        if not is_file(path):
+            self._problem(wanted, f"there is no file {path}")
+            return None
         if path.resolve() == self._file.resolve():
             self._problem(wanted, "a file cannot import from itself")
-            return None
-        if not path.is_file():
-            self._problem(wanted, f"there is no file {path}")
             return None
         try:
             document = read_document(path)

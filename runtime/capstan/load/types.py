@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from capstan.errors import LoadError, Problem
 from capstan.load.document import MAX_DEPTH, Document, read_document
+from capstan.load.files import is_file
 from capstan.load.node import Node, Reader
 from capstan.load.schema import schema_problems, suggest
 
@@ -160,7 +161,7 @@ def _reader(node: Node, file: str) -> Reader | None:
 
 
 def _read(node: Node, path: str) -> Reader | None:
-    if not Path(path).is_file():
+    if not is_file(Path(path)):
         _tell(node, "bad-reference", f"there is no file {path}")
         return None
     found = Path(path).stat()

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from capstan.errors import LoadError, Problem
 from capstan.load.document import Place, read_document
+from capstan.load.files import is_file
 from capstan.load.model import Bind
 from capstan.plan.values import Secret
 
@@ -130,7 +131,7 @@ class Variables:
         if relative or not text.startswith("/"):
             name = text[1:] if relative else text
             candidates = [bind.at.document.path.parent / name, Path(name)]
-        path = next((candidate for candidate in candidates if candidate.is_file()), None)
+        path = next((candidate for candidate in candidates if is_file(candidate)), None)
         if path is None:
             looked = ", nor ".join(map(str, dict.fromkeys(candidates)))
             self.problems.append(Problem("missing-file", f"there is no file {looked}", at))
