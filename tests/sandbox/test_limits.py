@@ -7,7 +7,8 @@ import pytest
 from capstan.sandbox.accounts import DEMO_MERCHANT, MERCHANTS
 from capstan.sandbox.app import App
 from capstan.sandbox.assemble import create_app
-from capstan.sandbox.limits import Limits
+from capstan.sandbox.limits import NETWORK, Limits
+from capstan.sandbox.network.surfaces import ROUTES
 from sandbox.client import Client, Reply, partner
 
 PAYOUTS = "/settlements/v1/payouts"
@@ -104,9 +105,31 @@ def test_the_sandboxs_own_paths_have_no_limit(second: Second, control: Client) -
 
 
 def test_partners_are_limited_and_told_in_their_words(second: Second, app: App) -> None:
-    replies = [partner(app).get("/v2/accounts/none/payment/requests/none") for _ in range(51)]
+    replies = [partner(app).get("/v2/accounts/none/payment/requests/none") for _ in range(41)]
     assert (replies[-1].status, replies[-1].json["error_code"]) == (429, "RATE_LIMITED")
     assert 429 not in {reply.status for reply in replies[:-1]}
+    assert replies[-1].headers["x-ratelimit-limit"] == '40;w=1;name="Payment Request Management"'
+    elsewhere = partner(app).get("/v2/accounts/none/payment/disputes")
+    assert (elsewhere.status, elsewhere.headers["x-ratelimit-limit"]) == (404, '40;w=1;name="Dispute"')
+
+
+def test_every_operation_of_the_network_has_a_category() -> None:
+    counted = {(route.template, route.category) for route in ROUTES if not route.family.is_ours}
+    assert {category for _, category in counted} == set(NETWORK)
+    account = "/v2/accounts/{partner_account_id}"
+    one = f"{account}/payment/transactions/{{payment_transaction_id}}"
+    assert {
+        (one, "Payment Transaction Management"), (f"{one}/capture", "Payment Transaction Capture"),
+        (f"{one}/authorize", "Payment Transaction Authorization"),
+        (f"{account}/payment/authorize", "Payment Transaction Authorization"),
+        ("/v2/distribution/onboard", "Account Onboarding"), (account, "Partner Management"),
+        ("/v2/payment/presentation", "Payment Presentation"), ("/v4/payment/disputes", "Dispute"),
+    } <= counted  # fmt: skip
+
+
+def test_customer_tokens_are_counted_apart_too(second: Second, klarna: Client) -> None:
+    path = "/payments/v1/authorizations/none/customer-token"
+    assert [klarna.post(path, {}).status for _ in range(6)] == [404] * 5 + [429]
 
 
 def test_limits_are_turned_off_and_on(second: Second, klarna: Client, control: Client) -> None:

@@ -200,6 +200,13 @@ def test_a_failed_charge_is_remembered_under_its_key(klarna: Client, control: Cl
     assert charged(klarna, token_id, key="b").status == 200
 
 
+def test_a_charge_that_cannot_be_made_now_is_told_in_the_words_of_tokens(klarna: Client, control: Client) -> None:
+    token_id = made(klarna, control)
+    control.post("/sandbox/faults", {"kind": "unavailable", "path": "*/order", "count": 1})
+    reply = charged(klarna, token_id)
+    assert (reply.status, reply.json["error_code"]) == (503, "SERVICE_UNAVAILABLE")
+
+
 def test_a_charge_cannot_be_made_to_fail_for_no_known_reason(klarna: Client, control: Client) -> None:
     reply = control.post(f"/sandbox/customer-tokens/{made(klarna, control)}/fail-next", {"code": "BORED"})
     assert reply.status == 400

@@ -17,7 +17,7 @@ from capstan.sandbox.control import OPERATOR
 from capstan.sandbox.deliveries import Deliveries, enqueue
 from capstan.sandbox.faults import Fault, Faults
 from capstan.sandbox.idempotency import remember, remembered
-from capstan.sandbox.limits import Limits
+from capstan.sandbox.limits import Limits, quota_headers
 from capstan.sandbox.state import EVERYBODY, State
 from capstan.sandbox.web import Answer, Call, Family, Refusal, Request, Route, RouteTable
 
@@ -176,7 +176,7 @@ class App:
             return self.perform(call, route)
         account = call.account
         limit, left = self.limits.take(account.id, account.environment, route.category)
-        quota = (("X-RateLimit-Limit", str(limit)), ("X-RateLimit-Remaining", str(max(left, 0))))
+        quota = quota_headers(route.category, limit, left)
         try:
             if left < 0:
                 raise Refusal(429, "TOO_MANY_REQUESTS", "Too many requests")

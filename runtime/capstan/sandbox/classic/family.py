@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from capstan.sandbox.accounts import Account, Accounts
@@ -16,10 +16,13 @@ BODIES: Final = Bodies("classic/bodies.json")
 
 
 class Classic:
-    """The family of the merchant APIs."""
+    """The family of the merchant APIs. `codes` are those that an API has one of for a status, whatever the reason."""
 
     is_ours = False
     key_header = "klarna-idempotency-key"
+
+    def __init__(self, codes: Mapping[int, str] | None = None) -> None:
+        self._codes = codes or {}
 
     def account(self, request: Request, accounts: Accounts) -> Account:
         credentials = _basic(request.headers.get("authorization", ""))
@@ -30,7 +33,7 @@ class Classic:
 
     def refuse(self, refusal: Refusal, correlation_id: str) -> Answer:
         body = {
-            "error_code": refusal.code,
+            "error_code": self._codes.get(refusal.status, refusal.code),
             "error_messages": list(refusal.messages),
             "correlation_id": correlation_id,
             **refusal.extra,

@@ -8,13 +8,13 @@ from typing import Any, Final
 from capstan.sandbox.classic import authorizations, sessions
 from capstan.sandbox.classic.basket import check_amounts, check_market
 from capstan.sandbox.classic.browser import fill_url, fill_urls, order_answer, way_back
-from capstan.sandbox.classic.family import CLASSIC, classic_routes, read_body
+from capstan.sandbox.classic.family import CLASSIC, Classic, classic_routes, read_body
 from capstan.sandbox.classic.merchants import require_active
 from capstan.sandbox.classic.methods import METHODS, order_method
 from capstan.sandbox.classic.orders import place_order
 from capstan.sandbox.control import as_owner, control_routes, read_options
 from capstan.sandbox.state import Document, pick, view
-from capstan.sandbox.web import Answer, Call, Refusal
+from capstan.sandbox.web import Answer, Call, Refusal, Routes
 
 KIND: Final = "customer-tokens"
 
@@ -32,10 +32,11 @@ _READ_CUSTOMER: Final = ("date_of_birth", "gender")
 _ABOUT: Final = ("purchase_country", "purchase_currency", "locale", "billing_address", "customer")
 
 routes = classic_routes()
+charges = Routes(Classic({503: "SERVICE_UNAVAILABLE"}))
 control = control_routes()
 
 
-@routes("POST", "/payments/v1/authorizations/{token}/customer-token")
+@routes("POST", "/payments/v1/authorizations/{token}/customer-token", category="create-token-session")
 def create_token(call: Call) -> Answer:
     """Use an authorization for a token instead of an order."""
     require_active(call)
@@ -89,7 +90,7 @@ def update_status(call: Call) -> Answer:
     return Answer(202)
 
 
-@routes("POST", "/customer-token/v1/tokens/{token_id}/order", keyed=True)
+@charges("POST", "/customer-token/v1/tokens/{token_id}/order", keyed=True)
 def create_order(call: Call) -> Answer:
     """Charge: an order without the customer."""
     token = _load(call, "TOKEN_NOT_FOUND", "Customer token not found")
@@ -181,4 +182,4 @@ def _any_token(call: Call) -> tuple[Call, Document]:
     return owner, token
 
 
-ROUTES: Final = (*routes.routes, *control.routes)
+ROUTES: Final = (*routes.routes, *charges.routes, *control.routes)

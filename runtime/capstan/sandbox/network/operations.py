@@ -13,6 +13,14 @@ from capstan.sandbox.web import Answer, Call, Handler, Route, Routes
 ACCOUNT: Final = "account"  # the parameter that handlers find the account under which they act
 _IN_PATH: Final = ("partner_account_id", "account_id")
 _MAX_KEY: Final = 255
+# What counts against which limit, by a part of the path; everything else is the management of partners.
+_CATEGORIES: Final = {
+    "/payment/transactions/": "Payment Transaction Management", "/payment/captures/": "Payment Transaction Management",
+    "/payment/refunds/": "Payment Transaction Management", "/payment/chargebacks/": "Payment Transaction Management",
+    "/payment/requests": "Payment Request Management", "/payment/tokens/": "Payment Request Management",
+    "/payment/presentation": "Payment Presentation", "/messaging/": "Payment Presentation",
+    "/payment/disputes": "Dispute", "/distribution/onboard": "Account Onboarding",
+}  # fmt: skip
 
 
 class Operations:
@@ -30,7 +38,8 @@ class Operations:
             for template in (path, alone):
                 if template:
                     guarded = _guard(handler, even_disabled=even_disabled)
-                    self._routes(method, template, keyed=method in ("POST", "PATCH"))(guarded)
+                    keyed = method in ("POST", "PATCH")
+                    self._routes(method, template, category=category_of(template), keyed=keyed)(guarded)
             return handler
 
         return add
@@ -38,6 +47,15 @@ class Operations:
     @property
     def routes(self) -> tuple[Route, ...]:
         return tuple(self._routes.routes)
+
+
+def category_of(path: str) -> str:
+    """The category whose limit a path counts against."""
+    if path.endswith(("/authorize", "/confirm")):
+        return "Payment Transaction Authorization"
+    if path.endswith("/capture"):
+        return "Payment Transaction Capture"
+    return next((name for part, name in _CATEGORIES.items() if part in path), "Partner Management")
 
 
 def _guard(handler: Handler, *, even_disabled: bool) -> Handler:
