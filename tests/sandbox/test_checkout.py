@@ -45,6 +45,12 @@ def test_a_new_order_is_incomplete_and_says_where_it_is(klarna: Client) -> None:
     assert klarna.get(reply.headers["location"].removeprefix("http://localhost")).json == reply.json
 
 
+def test_wrong_credentials_are_told_as_everywhere(app: App) -> None:
+    reply = Client(app, None).get(f"{ORDERS}/any")
+    assert reply.status == 401
+    assert reply.json.keys() == {"error_code", "error_messages", "correlation_id"}
+
+
 def test_the_snippet_shows_what_is_to_pay(klarna: Client, control: Client) -> None:
     order_id = created(klarna)
     page = f"/sandbox/checkout/orders/{order_id}/page"

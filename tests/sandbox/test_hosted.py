@@ -75,7 +75,15 @@ def test_a_page_on_klarnas_host_has_klarnas_urls(app: App) -> None:
 )
 def test_a_url_that_names_no_session_is_refused(klarna: Client, url: str) -> None:
     reply = klarna.post(PAGES, {"payment_session_url": url})
-    assert (reply.status, reply.json["error_messages"]) == (400, ["Bad value: payment_session_url"])
+    assert error(reply) == (400, "BAD_REQUEST")
+    assert reply.json["error_messages"] == ["Bad value: payment_session_url"]
+
+
+def test_a_merchant_who_is_switched_off_has_no_pages(klarna: Client, control: Client) -> None:
+    page_id = page(klarna)
+    control.post("/sandbox/merchants/M100001", {"active": False})
+    assert error(klarna.get(f"{PAGES}/{page_id}")) == (403, "FORBIDDEN")
+    assert error(klarna.post(PAGES, {"payment_session_url": "any"})) == (403, "FORBIDDEN")
 
 
 @pytest.mark.parametrize(

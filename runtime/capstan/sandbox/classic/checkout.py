@@ -46,6 +46,8 @@ class Checkout(Classic):
 
     def refuse(self, refusal: Refusal, correlation_id: str) -> Answer:
         plain = super().refuse(refusal, correlation_id)
+        if refusal.status == 401:  # told before the request gets to checkout, and the same everywhere
+            return plain
         body = {"error_text" if name == "error_messages" else name: value for name, value in plain.body.items()}
         return Answer(plain.status, body, plain.headers)
 

@@ -13,14 +13,15 @@ from datetime import timedelta
 from typing import Any, Final
 
 from capstan.sandbox.classic import authorizations, checkout, payments, sessions
-from capstan.sandbox.classic.family import bad_value, classic_routes, read_body
+from capstan.sandbox.classic.family import Classic, bad_value, read_body
+from capstan.sandbox.classic.merchants import require_active
 from capstan.sandbox.classic.orders import load_order
 from capstan.sandbox.clock import read_time, write_time
 from capstan.sandbox.control import as_owner, control_routes, read_options
 from capstan.sandbox.deliveries import Delivery
 from capstan.sandbox.qr import qr_svg
 from capstan.sandbox.state import Document, pick, view
-from capstan.sandbox.web import Answer, Call, Refusal
+from capstan.sandbox.web import Answer, Call, Refusal, Routes
 
 KIND: Final = "hosted-sessions"
 FINAL: Final = ("COMPLETED", "CANCELLED", "DISABLED")
@@ -36,13 +37,15 @@ _PAYMENT_SESSION: Final = re.compile(r"https?://[^/?#]+/(payments/v1/sessions|ch
 # What a message needs to arrive.
 _CONTACT: Final = {"sms": ("phone", "phone_country"), "email": ("email",), "token": ("access_id",)}
 _NO_PAGE: Final = "There is no such hosted payment page"
+_CODES: Final = {400: "BAD_REQUEST", 403: "FORBIDDEN", 404: "NOT_FOUND", 503: "SERVICE_UNAVAILABLE"}
 
-routes = classic_routes()
+routes = Routes(Classic(_CODES))
 control = control_routes()
 
 
 @routes("POST", "/hpp/v1/sessions", category="create-hpp-session")
 def create_session(call: Call) -> Answer:
+    require_active(call)
     body = read_body(call, "hosted-payment-page.SessionCreationRequestV1")
     found = _PAYMENT_SESSION.fullmatch(body["payment_session_url"])
     if found is None:
@@ -102,6 +105,7 @@ def distribute_session(call: Call) -> Answer:
 
 def _load(call: Call) -> Document:
     """The page in the path, of this merchant, as long as it lives."""
+    require_active(call)
     page = call.get(KIND, call.params["session_id"])
     if page is None or read_time(page["expires_at"]) <= call.now:
         raise Refusal(404, "NOT_FOUND", "The session does not exist or has expired")
