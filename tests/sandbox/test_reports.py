@@ -14,7 +14,8 @@ import pytest
 
 from capstan.sandbox.app import App
 from capstan.sandbox.classic.pdf import LEFT, RIGHT, Column, Pdf
-from capstan.sandbox.classic.reports import _cell, _money
+from capstan.sandbox.classic.reports import _money
+from capstan.sandbox.spreadsheet import _cell
 from sandbox.client import Client
 from sandbox.test_settlements import close, sell, transactions
 

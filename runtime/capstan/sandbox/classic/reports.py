@@ -6,8 +6,6 @@ which way the money goes. A PDF shows units of the currency.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -15,6 +13,7 @@ from capstan.sandbox.classic.family import bad_value, classic_routes
 from capstan.sandbox.classic.payouts import entries_of_payout, find_payouts, load_payout, required_period, summarize
 from capstan.sandbox.classic.pdf import LEFT, RIGHT, Column, Pdf
 from capstan.sandbox.clock import write_time
+from capstan.sandbox.spreadsheet import MEDIA_TYPE, write_csv
 from capstan.sandbox.state import Document
 from capstan.sandbox.web import Answer, Call
 
@@ -26,7 +25,6 @@ _COLUMNS: Final = (
     "initial_payment_method_type", "initial_number_of_installments", "payment_reference", "payout_date",
     "payout_settlement_amount",
 )  # fmt: skip
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of a formula
 _WHOLE_UNITS: Final = frozenset({"CLP", "ISK", "JPY", "KRW", "VND"})  # currencies without minor units
 # In the order in which a reader adds up; the sign is how it enters into the settlement.
 _LINES: Final = (
@@ -93,17 +91,7 @@ def _rows(call: Call, payouts: Iterable[Document]) -> Iterable[dict[str, Any]]:
 
 
 def _csv(rows: Iterable[dict[str, Any]], name: str) -> Answer:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(_COLUMNS)
-    for row in rows:
-        writer.writerow([_cell(row.get(column, "")) for column in _COLUMNS])
-    return _file(out.getvalue().encode(), "text/csv; charset=utf-8", name)
-
-
-def _cell(value: Any) -> Any:
-    """Text that a spreadsheet would work out is marked as text; a merchant's references may come from customers."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return _file(write_csv(_COLUMNS, rows), MEDIA_TYPE, name)
 
 
 # --- PDF

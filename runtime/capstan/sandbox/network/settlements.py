@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,6 +16,7 @@ from capstan.sandbox.network.partners import KIND as ACCOUNTS
 from capstan.sandbox.network.partners import own_id
 from capstan.sandbox.network.resources import find, of_account
 from capstan.sandbox.network.transactions import ENTRIES
+from capstan.sandbox.spreadsheet import MEDIA_TYPE, write_csv
 from capstan.sandbox.state import Document, view
 from capstan.sandbox.web import Answer, Call
 
@@ -130,11 +129,7 @@ def list_transactions(call: Call) -> Answer:
 
 @operations("GET", f"{_ONE}/csv")
 def download(call: Call) -> Answer:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows(_entries(call))
-    return Answer(200, text.getvalue().encode(), media_type="text/csv; charset=utf-8")
+    return Answer(200, write_csv(_COLUMNS, _entries(call)), media_type=MEDIA_TYPE)
 
 
 def _payout(settlement: Document) -> dict[str, Any]:
