@@ -93,10 +93,12 @@ def test_the_wheel_holds_the_package_its_schemas_and_capabilities_and_nothing_el
     assert not [name for name in names if re.search(r"__pycache__|\.pyc$|(^|/)test_|/\.", name)]
 
 
-def test_every_module_of_the_tree_is_in_the_wheel(wheel: Path) -> None:
+def test_every_file_of_the_package_is_in_the_wheel(wheel: Path) -> None:
     source = REPOSITORY / "runtime"
-    names = {str(path.relative_to(source)) for path in source.rglob("*.py")}
-    assert names == {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
+    files = [path for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {str(path.relative_to(source)) for path in files} <= names
+    assert {name for name in names if name.endswith(".py")} <= {str(path.relative_to(source)) for path in files}
 
 
 _WHERE = """
