@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import pytest
@@ -219,15 +219,22 @@ def test_shipping_info_is_appended_to_an_order_and_to_a_capture(klarna: Client, 
 # --- times
 
 
-def _midnight_in(days: int) -> str:
-    day = datetime.combine(datetime.now(UTC).date() + timedelta(days=days), datetime.min.time())
-    return day.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+@pytest.fixture
+def today(control: Client) -> date:
+    """The sandbox's day, about noon: whatever the hour of the test, no midnight comes in between."""
+    now = datetime.fromisoformat(control.get("/sandbox/time").json["now"])
+    moved = control.post("/sandbox/time", {"hours": (12 - now.hour) % 24})
+    return datetime.fromisoformat(moved.json["now"]).date()
 
 
-def test_an_authorization_lives_for_28_days_and_ends_at_midnight(klarna: Client, control: Client) -> None:
+def _midnight(day: date) -> str:
+    return f"{day.isoformat()}T00:00:00.000Z"
+
+
+def test_an_authorization_lives_for_28_days_and_ends_at_midnight(klarna: Client, control: Client, today: date) -> None:
     path = place(control)
     order = klarna.get(path).json
-    assert order["expires_at"] == _midnight_in(28)
+    assert order["expires_at"] == _midnight(today + timedelta(days=28))
     now = datetime.fromisoformat(control.get("/sandbox/time").json["now"])
     left = (datetime.fromisoformat(order["expires_at"]) - now).total_seconds()
     control.post("/sandbox/time", {"seconds": left - 30})
@@ -238,24 +245,24 @@ def test_an_authorization_lives_for_28_days_and_ends_at_midnight(klarna: Client,
     assert refusal(klarna.post(f"{path}/captures", {"captured_amount": 1}))[1] == "CAPTURE_NOT_ALLOWED"
 
 
-def test_an_extension_counts_from_the_day_it_is_asked_for(klarna: Client, control: Client) -> None:
+def test_an_extension_counts_from_the_day_it_is_asked_for(klarna: Client, control: Client, today: date) -> None:
     path = place(control)
     control.post("/sandbox/time", {"days": 10})
     for _ in range(2):
         assert klarna.post(f"{path}/extend-authorization-time").status == 204
-        assert klarna.get(path).json["expires_at"] == _midnight_in(38)
+        assert klarna.get(path).json["expires_at"] == _midnight(today + timedelta(days=38))
     control.post("/sandbox/time", {"days": 27})
     assert klarna.get(path).json["status"] == "AUTHORIZED"
     control.post("/sandbox/time", {"days": 1})
     assert refusal(klarna.post(f"{path}/extend-authorization-time")) == UPDATE_REFUSED
 
 
-def test_no_extension_reaches_past_180_days(klarna: Client, control: Client) -> None:
+def test_no_extension_reaches_past_180_days(klarna: Client, control: Client, today: date) -> None:
     path = place(control)
     for _ in range(7):
         control.post("/sandbox/time", {"days": 25})
         assert klarna.post(f"{path}/extend-authorization-time").status == 204
-    assert klarna.get(path).json["expires_at"] == _midnight_in(180)
+    assert klarna.get(path).json["expires_at"] == _midnight(today + timedelta(days=180))
     control.post("/sandbox/time", {"days": 5})
     assert klarna.get(path).json["status"] == "EXPIRED"
 
@@ -267,7 +274,9 @@ def test_a_fixed_sum_credit_in_the_us_cannot_be_extended(klarna: Client, control
     assert klarna.post(f"{swedish}/extend-authorization-time").status == 204
 
 
-def test_the_due_date_of_each_capture_can_be_put_off_by_what_is_offered(klarna: Client, control: Client) -> None:
+def test_the_due_date_of_each_capture_can_be_put_off_by_what_is_offered(
+    klarna: Client, control: Client, today: date
+) -> None:
     path = place(control)
     first, second = capture(klarna, path, 4000), capture(klarna, path, 6000)
     offered = klarna.get(f"{first}/extend-due-date-options").json
@@ -281,7 +290,7 @@ def test_the_due_date_of_each_capture_can_be_put_off_by_what_is_offered(klarna: 
     assert refusal(refused)[:2] == (403, "NOT_ALLOWED")
     notes = behind(control, path)["_captures"]
     due = date.fromisoformat(notes[first.rsplit("/", 1)[1]]["due_at"][:10])
-    assert due == datetime.now(UTC).date() + timedelta(days=30 + 2 * days[0])
+    assert due == today + timedelta(days=30 + 2 * days[0])
     assert second.rsplit("/", 1)[1] not in notes
 
 
