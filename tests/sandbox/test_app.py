@@ -24,6 +24,7 @@ def test_without_credentials_nothing_is_answered(app: App) -> None:
         ("api.playground.klarna.com", 404),
         ("api-na.playground.klarna.com", 401),
         ("api.klarna.com", 401),
+        ("API.klarna.com.:443", 401),
     ],
 )
 def test_credentials_are_good_in_their_environment_and_region_only(app: App, host: str, status: int) -> None:

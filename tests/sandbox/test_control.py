@@ -141,6 +141,16 @@ def test_time_passes(control: Client) -> None:
     assert 0 <= passed - (86_400 + 3_600 + 60 + 0.5) < 60
 
 
+def test_time_that_cannot_be_stored_does_not_pass(app: App, control: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(app.state, "write", full)
+        assert control.post("/sandbox/time", {"days": 100}).status == 500
+    assert app.clock.ahead.total_seconds() == 0
+
+
 def test_an_account_is_added_once(app: App, control: Client) -> None:
     assert control.post("/sandbox/accounts", ACCOUNT).status == 201
     account = app.accounts.get("M9")
@@ -194,6 +204,14 @@ def test_an_empty_key_is_none(klarna: Client, control: Client) -> None:
     for _ in range(2):
         klarna.send("POST", f"{path}/captures", {"captured_amount": 1}, Klarna_Idempotency_Key="")
     assert klarna.get(path).json["captured_amount"] == 2
+
+
+def test_a_key_is_of_a_path_however_that_is_spelled(klarna: Client, control: Client) -> None:
+    order = control.post("/sandbox/orders", {"amount": 1_000}).json["order_id"]
+    path = f"/ordermanagement/v1/orders/{order}"
+    for spelled in ("captures", "captures/", "%63aptures"):
+        assert klarna.post(f"{path}/{spelled}", {"captured_amount": 1}, key="key").status == 201
+    assert klarna.get(path).json["captured_amount"] == 1
 
 
 def test_keys_of_the_day_before_are_forgotten(app: App, klarna: Client, control: Client) -> None:

@@ -218,6 +218,23 @@ async def test_one_that_cannot_be_sent_stops_no_other(app: App, wire: Wired) -> 
     assert len(wire.merchant.received) == 1
 
 
+async def test_an_outcome_that_cannot_be_stored_ends_no_delivery(
+    app: App, wire: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError("the disk is full")
+
+    send(app, wire.merchant.url)
+    with monkeypatch.context() as patched:
+        patched.setattr(app.state, "write", full)
+        await wire.received(1)
+        await asyncio.sleep(0.1)
+    send(app, wire.merchant.url, subject="other")
+    assert (await wire.attempted("other", 1))["state"] == "delivered"
+    await wire.let_pass(minutes=1)
+    assert (await wire.attempted("it", 1))["state"] == "delivered"
+
+
 async def test_many_at_once_all_arrive(app: App, wire: Wired) -> None:
     call = app.internal_call(DEMO_MERCHANT)
     for number in range(300):

@@ -448,6 +448,13 @@ def test_the_customer_is_led_back_to_the_shop(klarna: Client, control: Client) -
     assert (reply.status, reply.headers["location"]) == (302, f"http://shop/done?s={session_id}&o={answer['order_id']}")
 
 
+def test_the_way_back_is_spelled_as_a_header_can_hold_it(klarna: Client, control: Client) -> None:
+    urls = {"confirmation": "http://shop/gr\N{LATIN SMALL LETTER O WITH DIAERESIS}n?a=%20&b=\r\nX-Evil: 1"}
+    answer = placed(klarna, authorized(control, opened(klarna, merchant_urls=urls))).json
+    reply = control.get(answer["redirect_url"].removeprefix("http://localhost"))
+    assert reply.headers["location"] == "http://shop/gr%C3%B6n?a=%20&b=%0D%0AX-Evil:%201"
+
+
 @pytest.mark.parametrize("urls", [{}, {"confirmation": "javascript:alert(1)"}])
 def test_without_a_web_page_to_go_to_the_customer_stays(klarna: Client, control: Client, urls: dict[str, str]) -> None:
     answer = placed(klarna, authorized(control, opened(klarna, merchant_urls=urls))).json

@@ -160,6 +160,7 @@ class App:
             raise
         except Exception:
             logger.exception("%s %s failed; nothing of it is kept", request.method, request.path)
+            self.restore()  # nor in memory, where the time may have moved on
             answer = family.refuse(Refusal(500, "INTERNAL_SERVER_ERROR", "Unexpected server error"), correlation_id)
         return _with(answer, family.headers(correlation_id))
 
@@ -190,7 +191,7 @@ class App:
         key = call.request.headers.get(route.family.key_header) if route.keyed else None
         if not key:
             return await self._faulty(call, route, struck, None)
-        name = f"{call.request.method} {call.request.path} {key}"
+        name = f"{call.request.method} /{'/'.join(call.request.segments)} {key}"  # however the path is spelled
         busy = (call.account.id, name)
         if busy in self._under_way:
             raise Refusal(409, "CONFLICT")
@@ -257,7 +258,7 @@ def _head(scope: Scope, body: bytes) -> Request:
     path = raw.decode("ascii", "replace")
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     host = headers.get("host", "").lower()
-    host = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+    host = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0].rstrip(".")
     query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True) if scope["query_string"] else {}
     segments = tuple(unquote(part) for part in path.strip("/").split("/"))
     return Request(scope["method"], path, segments, query, headers, body, host)

@@ -28,6 +28,7 @@ DONE: Final = "deliveries-done"
 _KEPT: Final = 1000  # of those that are done
 _AT_ONCE: Final = 64
 _DAY: Final = 24 * 3600.0
+_UNTIL_STORED: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +117,29 @@ class Deliveries:
         return max(0.001, (read_time(self._expected[0][0]) - self._clock.now()).total_seconds())
 
     async def _attempt(self, session: aiohttp.ClientSession, id_: str) -> None:
+        """Try once, and be there when it is to be tried again."""
+        try:
+            due = await self._deliver(session, id_)
+        except (
+            Exception
+        ):  # the disk is full, perhaps: the others go on, and this one has not arrived as far as is known
+            logger.exception("what came of a delivery could not be stored")
+            due = write_time(self._clock.now() + _UNTIL_STORED)
+        if due is not None:
+            self.expect([(due, id_)])
+
+    async def _deliver(self, session: aiohttp.ClientSession, id_: str) -> str | None:
+        """Send it, and store what came of it; when it is due again, if it is."""
         async with self._room:
             document = self._state.transaction().get(EVERYBODY, WAITING, id_)
             if document is None:
-                return  # withdrawn
+                return None  # withdrawn
             policy = POLICIES[document["policy"]]
             outcome = await _post(session, document, policy)
         transaction = self._state.transaction()
         current = transaction.get(EVERYBODY, WAITING, id_)
         if current is None:
-            return  # withdrawn meanwhile
+            return None  # withdrawn meanwhile
         now = self._clock.now()
         current["attempts"] += 1
         current["outcomes"] = [*current["outcomes"], {"at": write_time(now), "outcome": outcome.words}][-20:]
@@ -137,8 +151,7 @@ class Deliveries:
             current["due"] = write_time(now + timedelta(seconds=delay))
             transaction.put(EVERYBODY, WAITING, id_, current)
         transaction.commit()
-        if delay is not None:
-            self.expect([(current["due"], id_)])
+        return None if delay is None else str(current["due"])
 
 
 # --- the queue as it is stored

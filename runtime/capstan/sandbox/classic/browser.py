@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+import string
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 from capstan.sandbox.classic.methods import authorized_method
 from capstan.sandbox.control import control_routes
@@ -64,6 +66,7 @@ def redirect(call: Call) -> Answer:
     if found is None:
         raise Refusal(404, "NOT_FOUND", "There is nothing to go back from")
     if found["url"].startswith(("http://", "https://")):
-        return Answer(302, headers=(("Location", found["url"]),))
+        address = quote(found["url"], safe=string.punctuation)  # a header holds neither line breaks nor all letters
+        return Answer(302, headers=(("Location", address),))
     page = f"<!doctype html><title>Sandbox</title><p>Done: {html.escape(call.params['id'])}"
     return Answer(200, page.encode(), media_type="text/html; charset=utf-8")
