@@ -60,6 +60,12 @@ def test_the_snippet_shows_what_is_to_pay(klarna: Client, control: Client) -> No
     assert b"119.00 EUR" in reply.content
 
 
+def test_what_a_merchant_cannot_say_must_be_right_too(klarna: Client) -> None:
+    order_id = created(klarna)
+    assert error(updated(klarna, order_id, {"html_snippet": 1})) == (400, "BAD_VALUE", ["Bad value: html_snippet"])
+    assert updated(klarna, order_id, {"html_snippet": "mine"}).json["html_snippet"] != "mine"
+
+
 def test_what_a_merchant_cannot_say_has_no_effect(klarna: Client) -> None:
     said = baskets.purchase(order_id="mine", status="checkout_complete", html_snippet="mine", _expires_at="mine")
     order = klarna.post(ORDERS, said).json

@@ -81,8 +81,9 @@ def update_order(call: Call) -> Answer:
     """Replace what is sent; everything else stays."""
     require_active(call)
     order = load(call, call.params["order_id"])
-    changed = order | _sayable(read_object(call))
-    check_body("checkout-v3.order", view(changed))
+    body = read_object(call)
+    check_body("checkout-v3.order", view(order | body))  # with what a merchant cannot say: it must be right, too
+    changed = order | _sayable(body)
     check_purchase(changed)
     require_incomplete(order)
     changed["last_modified_at"] = write_time(call.now)
