@@ -285,20 +285,13 @@ async def run(
     known: Stamps,
     sockets: Mapping[int, socket.socket],
     ready: Callable[[], None],
-    parent: int | None = None,
-    companion: Companion | None = None,
+    tie: int | None = None,
 ) -> None:
-    """Serve until a signal, the end of the input of a stdio server, or the end of `parent`, a pipe from above.
-
-    Raises:
-        ServeError: `companion` ended before.
-    """
+    """Serve until a signal, the end of the input of a stdio server, or of `tie`, a pipe from another process."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    if companion is not None:
-        loop.add_reader(companion.pipe, stop.set)
-    if parent is not None:
-        loop.add_reader(parent, stop.set)
+    if tie is not None:
+        loop.add_reader(tie, stop.set)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     server = _Server(site, options, settings)
@@ -321,11 +314,9 @@ async def run(
     for task in work:
         task.cancel()
     await asyncio.gather(*work, return_exceptions=True)
-    if companion is not None:
-        loop.remove_reader(companion.pipe)
+    if tie is not None:
+        loop.remove_reader(tie)
     await server.stop()
-    if companion is not None:
-        companion.check()
 
 
 # --- watching
@@ -394,7 +385,9 @@ def serve(
     # A worker that takes a dead one's place starts from this same site, and must see what has changed since.
     known = _stamps(options, site) if options.watch else {}
     if options.workers == 1:
-        _run_loop(site, options, settings, known, sockets, ready, companion=companion)
+        _run_loop(site, options, settings, known, sockets, ready, companion.pipe if companion is not None else None)
+        if companion is not None:
+            companion.check()
     else:
         _close(sockets)
         _Share(site, options, settings, known, companion).run(ready)
@@ -453,10 +446,9 @@ def _run_loop(
     known: Stamps,
     sockets: Mapping[int, socket.socket],
     ready: Callable[[], None],
-    parent: int | None = None,
-    companion: Companion | None = None,
+    tie: int | None = None,
 ) -> None:
     import uvloop  # noqa: PLC0415 - a platform without it can still validate and explain
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run(site, options, settings, known, sockets, ready, parent, companion))
+        runner.run(run(site, options, settings, known, sockets, ready, tie))
