@@ -6,6 +6,7 @@ from typing import Final
 
 from capstan.sandbox.app import App
 from capstan.sandbox.classic import (
+    browser,
     captures,
     cardcancels,
     cardkeys,
@@ -13,6 +14,7 @@ from capstan.sandbox.classic import (
     checkout,
     hosted,
     management,
+    merchants,
     order_controls,
     payments,
     payouts,
@@ -35,7 +37,7 @@ from capstan.sandbox.web import Family, Request
 
 _SURFACES: Final = (
     management, captures, refunds, order_controls, payments, tokens, hosted, checkout, cards, cardkeys, cardcancels,
-    payouts, reports, network, pages,
+    payouts, reports, merchants, browser, network, pages,
 )  # fmt: skip
 _SWEEPS: Final = (forget_expired, cardcancels.decide_all_due, settlements.close_due, timers.run_timers)
 

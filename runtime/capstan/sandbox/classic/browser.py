@@ -70,3 +70,6 @@ def redirect(call: Call) -> Answer:
         return Answer(302, headers=(("Location", address),))
     page = f"<!doctype html><title>Sandbox</title><p>Done: {html.escape(call.params['id'])}"
     return Answer(200, page.encode(), media_type="text/html; charset=utf-8")
+
+
+ROUTES: Final = tuple(open_paths.routes)

@@ -32,3 +32,6 @@ def switch(call: Call) -> Answer:
     else:
         replace(call, account=account).put(_KIND, "inactive", {})
     return Answer(200, {"id": account.id, "active": active})
+
+
+ROUTES: Final = tuple(control.routes)

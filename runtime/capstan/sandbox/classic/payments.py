@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from capstan.sandbox.classic import authorizations, browser, merchants, sessions
+from capstan.sandbox.classic import authorizations, sessions
 from capstan.sandbox.classic.basket import check_purchase
 from capstan.sandbox.classic.family import check_body, classic_routes, read_body
 from capstan.sandbox.classic.merchants import require_active
@@ -138,4 +138,4 @@ def decline(call: Call) -> Answer:
     return Answer(204)
 
 
-ROUTES: Final = (*routes.routes, *customer.routes, *merchants.control.routes, *browser.open_paths.routes)
+ROUTES: Final = (*routes.routes, *customer.routes)
