@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -52,7 +53,7 @@ class Behind(Partner):
         return replace(reply, status=OPERATIONS[name].status) if reply.status is None else reply
 
     def upload(self, name: str) -> None:
-        self.ok(name, {"filename": "proof.txt", "file": "It was delivered."})
+        self.ok(name, {"filename": "proof.bin", "file": base64.b64encode(b"\x00proof\xff").decode()})
 
     def merchant(self) -> Partner:
         assert self._merchant is not None

@@ -187,10 +187,10 @@ def test_what_a_customer_is_about_to_do_goes_as_klarna_spells_it() -> None:
 )
 def test_evidence_is_uploaded_as_a_file(stem: str, name: str) -> None:
     route, tool = pair(stem, name)
-    request = request_of(route, tool.unit, filename="note.txt", file="It was delivered.")
+    request = request_of(route, tool.unit, filename="note.txt", file="SXQgd2FzIGRlbGl2ZXJlZC4A")
     assert request.body is not None
     assert b'name="file"; filename="note.txt"' in request.body
-    assert b"\r\n\r\nIt was delivered.\r\n" in request.body
+    assert b"\r\n\r\nIt was delivered.\0\r\n" in request.body
     assert dict(request.headers)["Content-Type"].startswith("multipart/form-data; boundary=")
 
 

@@ -319,6 +319,21 @@ def test_a_multipart_form_in_map_spelling_leaves_out_what_is_absent() -> None:
     assert [part.get_param("name", header="content-disposition") for part in parts] == ["a"]
 
 
+def test_a_part_in_base64_is_sent_as_the_bytes_it_stands_for() -> None:
+    unit = posted("{type: multipart, data: {a: {value: '{{v}}', encoding: base64}}}")
+    request = sent(unit, {"v": "JVBERi0A/w=="})
+    (part,) = parts_of(request.body, header(request, "Content-Type"))
+    assert part.get_payload(decode=True) == b"%PDF-\x00\xff"
+
+
+@pytest.mark.parametrize("text", ["JVBE*", "JVBER", "é", "JVBE RA=="])
+def test_a_part_that_should_be_base64_and_is_not_is_the_callers_mistake(text: str) -> None:
+    unit = posted("{type: multipart, data: {a: {value: '{{v}}', encoding: base64}}}")
+    with pytest.raises(BindError, match="'v' is not base64") as caught:
+        sent(unit, {"v": text})
+    assert caught.value.argument == "v"
+
+
 def test_every_multipart_body_has_a_boundary_of_its_own() -> None:
     unit = posted("{type: multipart, data: {a: {value: '{{v}}'}}}")
     assert len({header(sent(unit, {"v": "1"}), "Content-Type") for _ in range(5)}) == 5

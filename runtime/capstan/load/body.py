@@ -51,7 +51,8 @@ def parse_body(node: Node, parameters: tuple[model.Parameter, ...]) -> model.Bod
 
 def _part(name: str, node: Node) -> model.Part:
     value = node.reader.template(node, "value") or Template(())
-    return model.Part(name, value, node.reader.template(node, "filename"), node.text("contentType"))
+    filename, media_type = node.reader.template(node, "filename"), node.text("contentType")
+    return model.Part(name, value, filename, media_type, is_base64="encoding" in node)
 
 
 def _bare_body(node: Node, parameters: tuple[model.Parameter, ...], at: Place) -> model.Body:

@@ -102,6 +102,7 @@ class Part:
     value: Template
     filename: Template | None
     media_type: str | None
+    is_base64: bool = False  # the value stands for bytes, and those are sent
 
 
 @dataclass(frozen=True, slots=True)

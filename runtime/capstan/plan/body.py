@@ -5,6 +5,7 @@ Each kind encodes a value for the place it lands in, so that no value can change
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import secrets
@@ -143,6 +144,16 @@ class PartPlan:
     value: Source
     filename: Source | None
     media_type: str | None
+    is_base64: bool = False
+
+    def content(self, value: Any) -> bytes:
+        if not self.is_base64:
+            return _utf8(to_text(value))
+        try:
+            return base64.b64decode(to_text(value), validate=True)
+        except ValueError as error:  # whatever is no base64, texts beyond ASCII among it
+            name = getattr(self.value, "name", self.name)
+            raise BindError("bad-argument", f"'{name}' is not base64", argument=name) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +173,7 @@ class MultipartPlan:
             head = f"--{boundary}\r\nContent-Disposition: {disposition}\r\n"
             if part.media_type is not None:
                 head += f"Content-Type: {part.media_type}\r\n"
-            pieces += [_utf8(head), b"\r\n", _utf8(to_text(value)), b"\r\n"]
+            pieces += [_utf8(head), b"\r\n", part.content(value), b"\r\n"]
         pieces.append(f"--{boundary}--\r\n".encode())
         return b"".join(pieces), f"multipart/form-data; boundary={boundary}"
 
@@ -185,7 +196,9 @@ def plan_body(body: Body, resolve: Resolve) -> BodyPlan:
             return FormTextPlan(split_pairs(_pieces(body.text, resolve)), body.media_type)
         case MultipartBody():
             parts = [
-                PartPlan(p.name, resolve(p.value), resolve(p.filename) if p.filename else None, p.media_type)
+                PartPlan(
+                    p.name, resolve(p.value), resolve(p.filename) if p.filename else None, p.media_type, p.is_base64
+                )
                 for p in body.parts
             ]
             return MultipartPlan(tuple(parts))
