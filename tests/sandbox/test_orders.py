@@ -294,6 +294,35 @@ def test_the_due_date_of_each_capture_can_be_put_off_by_what_is_offered(
     assert second.rsplit("/", 1)[1] not in notes
 
 
+def test_putting_off_a_due_date_costs_the_merchant_what_was_offered(klarna: Client, control: Client) -> None:
+    path = place(control, currency="EUR")
+    captured = capture(klarna, path, 4000)
+    days, fee = klarna.get(f"{captured}/extend-due-date-options").json["options"][1].values()
+    for _ in range(2):  # the same key, the same call
+        klarna.patch(f"{captured}/extend-due-date", {"number_of_days": days}, key="once")
+    found = klarna.get(f"/settlements/v1/transactions?order_id={path.rsplit('/', 1)[1]}").json["transactions"]
+    asked = [(t["amount"], t["vat_amount"]) for t in found if t.get("detailed_type") == "EXTEND_DUE_DATE_FEE"]
+    assert asked == [(fee, fee // 5)]
+    assert (found[-1]["type"], found[-1]["amount"]) == ("TAX", fee // 5)
+    assert {t["capture_id"] for t in found} == {captured.rsplit("/", 1)[1]}
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind"),
+    [
+        ("slice_it_by_card", "PAY_LATER_IN_PARTS"),
+        ("base_account", "ACCOUNT"),
+        ("INVOICE", "INVOICE"),
+        ("swish", "SWISH"),
+    ],
+)
+def test_an_order_has_a_payment_method_that_order_management_knows(
+    klarna: Client, control: Client, asked: str, kind: str
+) -> None:
+    assert klarna.get(place(control, payment_method=asked)).json["initial_payment_method"]["type"] == kind
+    assert control.post("/sandbox/orders", {"payment_method": "gold"}).status == 400
+
+
 @pytest.mark.parametrize("method", ["DIRECT_DEBIT", "CARD", "FIXED_AMOUNT"])
 def test_what_is_not_paid_later_has_no_due_date(klarna: Client, control: Client, method: str) -> None:
     captured = capture(klarna, place(control, payment_method=method))

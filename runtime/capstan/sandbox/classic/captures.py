@@ -9,6 +9,7 @@ from capstan.sandbox.classic.family import classic_routes
 from capstan.sandbox.classic.ledger import midnight, not_allowed
 from capstan.sandbox.classic.management import ORDERS, find_order, read_change, read_shipping_info
 from capstan.sandbox.classic.orders import capture_order, store_order
+from capstan.sandbox.classic.settlements import record_fee
 from capstan.sandbox.clock import read_time, write_time
 from capstan.sandbox.state import Document
 from capstan.sandbox.web import Answer, Call, Refusal
@@ -99,6 +100,7 @@ def extend_due_date(call: Call) -> Answer:
         read_time(notes["due_at"]) if "due_at" in notes else midnight(read_time(capture["captured_at"]), _PAYMENT_DAYS)
     )
     notes["due_at"] = write_time(due + timedelta(days=days))
+    record_fee(call, "EXTEND_DUE_DATE_FEE", order, capture, amount=_fees(order)[days])
     store_order(call, order)
     return Answer(204)
 

@@ -22,6 +22,12 @@ METHODS: Final[Mapping[str, tuple[str, str, Mapping[str, int]]]] = {
     "pay_by_card": ("PAY_BY_CARD", "Pay by card", {}),
 }
 
+# What order management knows beside these.
+_OTHER_TYPES: Final = frozenset({
+    "ALTERNATIVE_PAYMENT_METHOD", "DEFERRED_INTEREST", "FIXED_AMOUNT_BY_CARD", "MOBILEPAY", "OTHER", "PAY_IN_X",
+    "SWISH",
+})  # fmt: skip
+
 
 def authorized_method(name: str) -> dict[str, Any]:
     """As it stands in the answer to a placed order."""
@@ -32,3 +38,12 @@ def order_method(name: str) -> dict[str, Any]:
     """As the order keeps it."""
     kind, description, more = METHODS[name]
     return {"type": kind, "description": description, **{n: v for n, v in more.items() if n != "number_of_days"}}
+
+
+def named_method(text: str) -> dict[str, Any] | None:
+    """The same, by the name that Payments or order management has for it; None for a name that neither has."""
+    kind = text.upper()
+    for name, (known, _, _) in METHODS.items():
+        if kind in (name.upper(), known):
+            return order_method(name)
+    return {"type": kind, "description": kind.replace("_", " ").capitalize()} if kind in _OTHER_TYPES else None

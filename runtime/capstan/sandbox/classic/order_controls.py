@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from capstan.sandbox.accounts import DEMO_MERCHANT
 from capstan.sandbox.classic import ledger
+from capstan.sandbox.classic.methods import METHODS, named_method
 from capstan.sandbox.classic.orders import (
     KIND,
     cancel_unless_captured,
@@ -116,8 +117,10 @@ def _purchase(options: dict[str, Any]) -> dict[str, Any]:
     same = ("order_lines", "billing_address", "shipping_address", "merchant_reference1", "merchant_reference2")
     purchase |= pick(options, *same)
     if "payment_method" in options:
-        kind = options["payment_method"].upper()
-        purchase["_payment_method"] = {"type": kind, "description": kind.replace("_", " ").capitalize()}
+        method = named_method(options["payment_method"])
+        if method is None:
+            raise Refusal(400, "BAD_OPTION", f"'payment_method' is, for example, one of: {', '.join(METHODS)}")
+        purchase["_payment_method"] = method
     if "notification_url" in options:
         purchase["merchant_urls"] = {"notification": options["notification_url"]}
     return purchase

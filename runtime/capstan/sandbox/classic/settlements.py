@@ -68,8 +68,15 @@ def record(
     detailed = "PURCHASE" if kind == "SALE" else "PURCHASE_RETURN"
     _add(call, batch, {"type": kind, "detailed_type": detailed, "amount": amount, **common})
     if kind == "SALE":
-        for fee in _fees(amount, order.get("purchase_country", "")):
-            _add(call, batch, {**fee, **common})
+        fees = {"PURCHASE_FEE_PERCENTAGE": _share(amount, FEE_HUNDREDTHS_OF_PERCENT), "PURCHASE_FEE_FIXED": FEE_FIXED}
+        _add_fees(call, batch, fees, common)
+    call.put(BATCHES, batch["payment_reference"], batch)
+
+
+def record_fee(call: Call, detailed_type: str, order: Document, capture: Document, *, amount: int) -> None:
+    """Note what a service for a capture costs, and the tax on it."""
+    batch = _open_batch(call, order["purchase_currency"])
+    _add_fees(call, batch, {detailed_type: amount}, _common(call, order, capture, None))
     call.put(BATCHES, batch["payment_reference"], batch)
 
 
@@ -97,19 +104,18 @@ def _common(call: Call, order: Document, capture: Document | None, refund: Docum
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _fees(amount: int, country: str) -> list[Document]:
-    rate = 0 if country == "US" else VAT_RATE
-    fees: list[Document] = [
-        {
-            "type": "FEE", "detailed_type": detailed, "amount": fee, "vat_rate": rate,
-            "vat_amount": _share(fee, rate),
-        }
-        for detailed, fee in (
-            ("PURCHASE_FEE_PERCENTAGE", _share(amount, FEE_HUNDREDTHS_OF_PERCENT)), ("PURCHASE_FEE_FIXED", FEE_FIXED),
-        ) if fee
-    ]  # fmt: skip
-    tax = sum(fee["vat_amount"] for fee in fees)
-    return [*fees, {"type": "TAX", "amount": tax}] if tax else fees
+def _add_fees(call: Call, batch: Document, fees: Mapping[str, int], common: Document) -> None:
+    """Fees by their detailed type, and one entry with the tax on all of them."""
+    rate = 0 if common["purchase_country"] == "US" else VAT_RATE
+    taxes = 0
+    for detailed_type, fee in fees.items():
+        if fee:
+            tax = _share(fee, rate)
+            taxes += tax
+            told = {"detailed_type": detailed_type, "amount": fee, "vat_rate": rate, "vat_amount": tax}
+            _add(call, batch, {"type": "FEE", **told, **common})
+    if taxes:
+        _add(call, batch, {"type": "TAX", "amount": taxes, **common})
 
 
 def _share(amount: int, hundredths_of_percent: int) -> int:
