@@ -256,6 +256,14 @@ def test_explain_shows_the_request_behind_each_route_and_tool() -> None:
     assert "\x1b" not in found.stdout
 
 
+def test_explain_shows_settings_as_they_are_here_and_credentials_never() -> None:
+    env = {"KLARNA_API_HOST": "api-na.playground.klarna.com", "KLARNA_API_PASSWORD": "a-secret-of-mine"}
+    found = capstan("explain", KLARNA, env=env)
+    assert "-> POST https://api-na.playground.klarna.com/ordermanagement" in found.stdout
+    assert "api.playground.klarna.com" not in found.stdout
+    assert "a-secret-of-mine" not in found.stdout
+
+
 def test_explain_json_is_the_plan_as_data() -> None:
     found = capstan("explain", KLARNA, "--json")
     plan = json.loads(found.stdout)

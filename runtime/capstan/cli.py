@@ -173,7 +173,7 @@ def _files(count: int) -> str:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    plan, warnings = plan_file(options.file)
+    plan, warnings = plan_file(options.file, settings=os.environ)
     told = explain(plan)
     if options.json:
         print(json.dumps(told, ensure_ascii=False, indent=2, default=str))

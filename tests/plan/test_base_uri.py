@@ -191,3 +191,15 @@ def test_callers_see_the_same_inputs_where_an_operator_gives_another_base_uri() 
     plan, warnings = plan_of(capability(consumes=PLACED), {}, {"api": "http://127.0.0.1:9"})
     assert plan.units[0].input_schema["properties"]["host"]["enum"] == ["a.h", "b.h"]
     assert (sent(plan.units[0], {"host": "a.h"}).url, warnings) == ("http://127.0.0.1:9/things", ())
+
+
+@pytest.mark.parametrize("host", ["https://api.example", "HTTP://api.example", "api.example:x", "[::1", "a]b"])
+def test_a_bound_host_that_is_none_is_told(host: str) -> None:
+    (problem,) = problems_of(capability(consumes="baseUri: 'https://{{BASE}}'", binds=BINDS, tool="{}"), {"BASE": host})
+    assert problem.code == "bad-base-uri"
+    assert ("without 'https://'" in problem.hint) == host.lower().startswith("http")
+
+
+@pytest.mark.parametrize("host", ["api.example", "api.example:8443", "[::1]:80", "api.example/v1"])
+def test_a_bound_host_may_have_a_port_and_a_path(host: str) -> None:
+    assert url("https://{{BASE}}", environ={"BASE": host}) == f"https://{host}/things"

@@ -33,20 +33,24 @@ def build_plan(
     capability: model.Capability,
     environ: Mapping[str, str] | None = None,
     base_uris: Mapping[str, str] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Built:
     """The plan of one capability and the warnings met on the way.
 
-    Without `environ` the plan is complete but for its variables, which stand for themselves. `base_uris` replaces the
-    baseUri of a consumed namespace.
+    Without `environ` the plan is complete but for its variables, which stand for themselves; settings have the values
+    that `settings` gives them, else their defaults. `base_uris` replaces the baseUri of a consumed namespace.
 
     Raises:
         LoadError: with every problem found, in file order.
     """
-    return _finish(*_Builder(capability, environ, base_uris or {}).build(), [])
+    return _finish(*_Builder(capability, environ, base_uris or {}, settings).build(), [])
 
 
 def plan_file(
-    path: Path | str, environ: Mapping[str, str] | None = None, base_uris: Mapping[str, str] | None = None
+    path: Path | str,
+    environ: Mapping[str, str] | None = None,
+    base_uris: Mapping[str, str] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Built:
     """Load a file and plan it, as build_plan does; problems of both are told together.
 
@@ -56,7 +60,7 @@ def plan_file(
     capability, problems = read(path)
     if capability is None:
         raise LoadError(in_file_order(problems))
-    plan, warnings = _finish(*_Builder(capability, environ, base_uris or {}).build(), problems)
+    plan, warnings = _finish(*_Builder(capability, environ, base_uris or {}, settings).build(), problems)
     return plan, tuple(in_file_order([*warnings, *join_plans([plan])[1]]))
 
 
@@ -71,10 +75,14 @@ def _finish(plan: types.CapabilityPlan, found: list[Problem], before: list[Probl
 
 class _Builder:
     def __init__(
-        self, capability: model.Capability, environ: Mapping[str, str] | None, base_uris: Mapping[str, str]
+        self,
+        capability: model.Capability,
+        environ: Mapping[str, str] | None,
+        base_uris: Mapping[str, str],
+        settings: Mapping[str, str] | None,
     ) -> None:
         self.capability = capability
-        self.variables = Variables((*capability.binds, *_environment_binds(capability)), environ)
+        self.variables = Variables((*capability.binds, *_environment_binds(capability)), environ, settings)
         self.base_uris = base_uris
         self.problems: list[Problem] = []
         self.apis: dict[str, types.ApiPlan] = {}

@@ -21,7 +21,8 @@ from capstan.plan.values import ABSENT, Constant, FromInput, Secret, Source, Tre
 from capstan.plan.variables import Variables
 
 _HOST_TEXT: Final = re.compile(r"[A-Za-z0-9._:/-]*")
-_WEB_ORIGIN: Final = re.compile(r"https?://[^/?#@\s:][^?#@\s]*", re.IGNORECASE)
+_WEB_ORIGIN: Final = re.compile(r"https?://([^/?#@\s:\[\]]+|\[[0-9a-f:.]+\])(:[0-9]+)?(/[^?#@\s]*)?", re.IGNORECASE)
+_TWICE: Final = re.compile(r"https?://https?:", re.IGNORECASE)
 _EFFECTS: Final[dict[str, Effect]] = {"GET": "read", "HEAD": "read", "OPTIONS": "read", "DELETE": "irreversible"}
 _ACCEPT: Final = "application/json, */*;q=0.8"
 
@@ -271,7 +272,8 @@ def _origin(names: Names, target: Target) -> tuple[str | Source, ...]:
     if known and not _WEB_ORIGIN.fullmatch("".join(texts)):
         # Says which variable, not which value: what is bound is not shown.
         message = f"with its variables filled in, baseUri {target.origin} is no http:// or https:// address"
-        names.problem("bad-base-uri", message, target.api.base_uri_at)
+        hint = "a host goes without 'https://' where the baseUri begins with it" if _TWICE.match("".join(texts)) else ""
+        names.problem("bad-base-uri", message, target.api.base_uri_at, hint)
     return tuple(parts)
 
 

@@ -24,10 +24,14 @@ _ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class Variables:
     """The variables of one capability."""
 
-    def __init__(self, binds: tuple[Bind, ...], environ: Mapping[str, str] | None) -> None:
+    def __init__(
+        self, binds: tuple[Bind, ...], environ: Mapping[str, str] | None, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """Without `environ`, settings have the values that `settings` gives their variables, else their defaults."""
         self.problems: list[Problem] = []
         self.used: dict[str, Secret] = {}
         self._environ = environ
+        self._settings = settings or {}
         self._binds = binds
         self.files: list[str] = []  # that were read
         self._files: dict[str, Mapping[str, str] | None] = {}  # None: it cannot be read, which is told once
@@ -92,7 +96,8 @@ class Variables:
         value: str | None
         default = _default(name, bind)
         if self._environ is None:
-            value = default or f"{{{{{name}}}}}"
+            set_here = bool(default) and bind is not None and bind.location is None
+            value = (self._settings.get(key) if set_here else None) or default or f"{{{{{name}}}}}"
         elif bind is None or bind.location is None:
             value = self._environ.get(key)
         elif (values := self._values(bind)) is None:
