@@ -12,6 +12,7 @@ from capstan.sandbox.assemble import create_app
 from capstan.sandbox.clock import read_time
 from capstan.sandbox.control import CONTROL
 from sandbox.client import Client
+from sandbox.receiver import wired
 
 ACCOUNT = {"id": "M9", "environment": "playground", "region": "eu", "username": "nine", "password": "p"}
 
@@ -44,6 +45,21 @@ def test_no_answer_lets_a_page_from_elsewhere_read_it(app: App, control: Client)
     for method, path in paths(app, "GET"):
         reply = control.send(method, path, Origin="https://elsewhere.example")
         assert not any(name.startswith("access-control-") for name in reply.headers), path
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8181", 200), ("shop.localhost", 200), ("127.0.0.1:1", 200), ("[::1]:1", 200), ("", 200),
+        ("api.klarna.com", 200), ("elsewhere.example", 421), ("localhost.elsewhere.example:1", 421), ("10.0.0.1", 421),
+    ],
+)  # fmt: skip
+async def test_a_page_whose_name_leads_here_is_told_nothing(app: App, host: str, status: int) -> None:
+    async with wired(app):
+        for path in ("/sandbox", "/shop"):
+            assert (await Client(app, None, host).send_async("GET", path)).status == status
+    app.is_local = False  # listening for others too, it may have any name
+    assert (await Client(app, None, host).send_async("GET", "/sandbox")).status == 200
 
 
 def test_a_preflight_is_refused(control: Client) -> None:

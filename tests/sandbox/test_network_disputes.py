@@ -156,6 +156,14 @@ def test_a_file_comes_back_byte_by_byte(content: bytes) -> None:
     assert (reply.content, reply.headers["content-type"]) == (content, "image/png")
 
 
+@pytest.mark.parametrize("media", ["text/html\r\n X-Evil: 1", "a/b c", "nonsense/"])
+def test_a_media_type_that_no_header_can_hold_is_not_kept(partner: Partner, media: str) -> None:
+    _open(partner)
+    made = partner.ok("upload-dispute-attachment", form(b"x", media=media), Content_Type=FORM)
+    reply = partner.do("download-dispute-attachment", **_named(made))
+    assert reply.headers["content-type"] == "application/octet-stream"
+
+
 def _named(made: dict[str, Any]) -> dict[str, str]:
     return {"payment_dispute_attachment_id": made["payment_dispute_attachment_id"]}
 

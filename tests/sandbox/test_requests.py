@@ -97,7 +97,7 @@ def test_expect_continue_is_answered(process: Process) -> None:
     body = b'{"hours": 0}'
     text = exchange(
         process,
-        b"POST /sandbox/time HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\n"
+        b"POST /sandbox/time HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: 100-continue\r\n"
         b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body),
     )
     assert text.startswith((b"HTTP/1.1 100 ", b"HTTP/1.1 200 "))

@@ -16,8 +16,10 @@ from capstan.sandbox.clock import Clock
 from capstan.sandbox.control import OPERATOR
 from capstan.sandbox.deliveries import Deliveries, enqueue
 from capstan.sandbox.faults import Fault, Faults
+from capstan.sandbox.hosts import HOSTS
 from capstan.sandbox.idempotency import remember, remembered
 from capstan.sandbox.limits import Limits, quota_headers
+from capstan.sandbox.near import is_here
 from capstan.sandbox.state import EVERYBODY, State
 from capstan.sandbox.web import Answer, Call, Family, Refusal, Request, Route, RouteTable
 
@@ -55,6 +57,7 @@ class App:
         self.deliveries = Deliveries(state, self.clock)
         self.table = RouteTable([])
         self.public_url = "http://localhost"  # where a browser finds the sandbox
+        self.is_local = False  # whether it listens for this machine only
         self._fallback = fallback  # whose errors are spoken where there is no route
         self._sweeps, self._fill = sweeps, fill
         self._under_way: set[tuple[str, str]] = set()  # idempotency keys of requests being worked on
@@ -165,6 +168,9 @@ class App:
         return _with(answer, family.headers(correlation_id))
 
     def _call(self, request: Request, route: Route, values: tuple[str, ...], correlation_id: str) -> Call:
+        if self.is_local and route.family.is_ours and not (is_here(request.host) or request.host in HOSTS):
+            # A page of another site can have its own name lead here, and would then be let do everything.
+            raise Refusal(421, "FOREIGN_HOST", "Ask for it as localhost, or let it listen for others with --host")
         account = route.family.account(request, self.accounts)
         return Call(
             request, dict(zip(route.names, values, strict=True)), account, self.accounts,

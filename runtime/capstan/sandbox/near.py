@@ -31,6 +31,16 @@ def is_near(address: str) -> bool:
     return any((mapped or found) in network for network in _NEAR)
 
 
+def is_here(host: str) -> bool:
+    """Whether a name or an address means this machine and nothing beyond it; a request need not name it at all."""
+    if host in ("", "localhost") or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
 def check_url(url: str) -> None:
     """Refuse what is no HTTP address, or one that names a distant IP address; names are for the resolver.
 

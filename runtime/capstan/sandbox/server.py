@@ -15,6 +15,7 @@ import uvicorn
 
 from capstan.sandbox.app import App
 from capstan.sandbox.assemble import create_app
+from capstan.sandbox.near import is_here
 from capstan.sandbox.state import StateError
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ async def running(app: App, listening: socket.socket) -> AsyncIterator[Running]:
     """Serve an application on a socket, with its deliveries, until the block ends."""
     host, port = listening.getsockname()[:2]
     app.public_url = f"http://{'localhost' if host in ('0.0.0.0', '127.0.0.1', '::', '::1') else host}:{port}"
+    app.is_local = is_here(host)
     config = uvicorn.Config(
         app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
         date_header=True, timeout_graceful_shutdown=_GRACE_SECONDS, timeout_keep_alive=75, backlog=2048,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterator
 from email.message import Message
 from email.parser import BytesHeaderParser
@@ -17,6 +18,7 @@ from capstan.sandbox.web import Answer, Call, Refusal
 
 _KIND: Final = "network-attachments"
 _ID: Final = "payment_dispute_attachment_id"
+_MEDIA_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 
 
 def serve(operations: Operations, path: str, asked: Callable[[Call], Document]) -> None:
@@ -46,7 +48,7 @@ def _upload(call: Call, dispute: Document) -> Answer:
     name = parts["filename"][1].decode("utf-8", "replace") if "filename" in parts else head.get_filename() or "file"
     attachment = {
         _ID: krn(call.account, "payment", "eu1", "dispute-attachment"), "filename": name, "size": len(content),
-        "content_type": head.get_content_type() if "content-type" in head else "application/octet-stream",
+        "content_type": _media_type(head),
         "created_at": write_time(call.now),
     }  # fmt: skip
     kept = {"_dispute": dispute["payment_dispute_id"], "_bytes": base64.b64encode(content).decode()}
@@ -75,6 +77,12 @@ def check_listed(call: Call, dispute: Document, listed: list[dict[str, Any]]) ->
         kept = call.get(_KIND, id_) if isinstance(id_, str) else None
         if kept is None or kept["_dispute"] != dispute["payment_dispute_id"]:
             raise invalid(f"attachments[{number}].{_ID}", "is no attachment of this dispute")
+
+
+def _media_type(head: Message) -> str:
+    """What a part says it is, where an answer can say so too."""
+    said = head.get_content_type() if "content-type" in head else ""
+    return said if _MEDIA_TYPE.fullmatch(said) else "application/octet-stream"
 
 
 def _parts(call: Call) -> Iterator[tuple[Message, bytes]]:
