@@ -295,6 +295,11 @@ def test_a_place_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         State(str(tmp_path / "none" / "state.db"))
 
 
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="too long"):
+        State(str(tmp_path / ("a" * 5000)))
+
+
 def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
     with sqlite3.connect(path) as other:

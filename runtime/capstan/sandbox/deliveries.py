@@ -120,10 +120,8 @@ class Deliveries:
         """Try once, and be there when it is to be tried again."""
         try:
             due = await self._deliver(session, id_)
-        except (
-            Exception
-        ):  # the disk is full, perhaps: the others go on, and this one has not arrived as far as is known
-            logger.exception("what came of a delivery could not be stored")
+        except Exception as fault:  # noqa: BLE001 - the disk is full, perhaps: the others go on, this one comes again
+            logger.error("what came of a delivery could not be stored: %r", fault)  # noqa: TRY400 - no traces
             due = write_time(self._clock.now() + _UNTIL_STORED)
         if due is not None:
             self.expect([(due, id_)])

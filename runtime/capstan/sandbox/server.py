@@ -45,7 +45,8 @@ class Running:
 async def running(app: App, listening: socket.socket) -> AsyncIterator[Running]:
     """Serve an application on a socket, with its deliveries, until the block ends."""
     host, port = listening.getsockname()[:2]
-    app.public_url = f"http://{'localhost' if host in ('0.0.0.0', '127.0.0.1', '::', '::1') else host}:{port}"
+    name = "localhost" if host in ("0.0.0.0", "127.0.0.1", "::", "::1") else f"[{host}]" if ":" in host else host
+    app.public_url = f"http://{name}:{port}"
     app.is_local = is_here(host)
     config = uvicorn.Config(
         app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,

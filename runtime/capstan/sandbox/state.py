@@ -148,6 +148,10 @@ def _open(path: str) -> sqlite3.Connection:
 
 def _obstacle(path: Path) -> str | None:
     """What SQLite would tell of in words of its own, such as a disk error."""
+    try:
+        path.exists()
+    except OSError as error:  # no file can have such a name
+        return error.strerror
     if path.is_dir():
         return "it is a folder"
     if not path.parent.is_dir():
