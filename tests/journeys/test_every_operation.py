@@ -53,7 +53,7 @@ class Behind(Partner):
         return replace(reply, status=OPERATIONS[name].status) if reply.status is None else reply
 
     def upload(self, name: str) -> None:
-        self.ok(name, {"filename": "proof.bin", "file": base64.b64encode(b"\x00proof\xff").decode()})
+        self.ok(name, {"filename": "proof.pdf", "file": base64.b64encode(b"\x00proof\xff").decode()})
 
     def merchant(self) -> Partner:
         assert self._merchant is not None

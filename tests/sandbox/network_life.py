@@ -119,7 +119,7 @@ ONBOARDING: dict[str, Any] = {
 CSR = "-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END CERTIFICATE REQUEST-----"
 
 
-def form(content: bytes, *, filename: str = "proof.bin", media: str = "application/octet-stream") -> bytes:
+def form(content: bytes, *, filename: str = "proof.pdf", media: str = "application/octet-stream") -> bytes:
     """A multipart form with one file; its boundary is `frontier`."""
     return b"".join((
         b'--frontier\r\nContent-Disposition: form-data; name="filename"\r\n\r\n', filename.encode(), b"\r\n",

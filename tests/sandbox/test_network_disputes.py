@@ -151,7 +151,7 @@ def test_a_file_comes_back_byte_by_byte(content: bytes) -> None:
     p.ids["payment_transaction_id"] = p.transaction(1000, capture="NOW")["payment_transaction_id"]
     _open(p)
     made = p.ok("upload-dispute-attachment", form(content, media="image/png"), Content_Type=FORM)
-    assert (made["filename"], made["size"], made["content_type"]) == ("proof.bin", len(content), "image/png")
+    assert (made["filename"], made["size"], made["content_type"]) == ("proof.pdf", len(content), "image/png")
     reply = p.do("download-dispute-attachment", **_named(made))
     assert (reply.content, reply.headers["content-type"]) == (content, "image/png")
 
@@ -245,6 +245,40 @@ def test_who_does_not_answer_in_time_has_lost(partner: Partner) -> None:
     partner.control.post("/sandbox/time", {"days": 1})
     closed = _read(partner, "read-dispute-v4")
     assert (closed["state"], closed["state_context"]) == ("CLOSED", {"dispute_outcome": "LOST"})
+
+
+@pytest.mark.parametrize(
+    ("size", "status"), [(2 << 20, 201), (7 << 20, 201), ((7 << 20) + 1, 400), (8 << 20, 413)], ids=str
+)
+def test_a_file_has_at_most_seven_megabytes(partner: Partner, size: int, status: int) -> None:
+    _open(partner, "v4")
+    body = form(b"x" * size)
+    assert partner.do("upload-dispute-attachment-v4", body, Content_Type=FORM).status == status
+
+
+@pytest.mark.parametrize(
+    ("said", "own", "refused"),
+    [
+        ("proof.pdf", "x", None), ("Proof.JPEG", "x.jpeg", None), ("proof", "x.docx", None), ("x.png", "", None),
+        ("proof.exe", "x", "filename"), ("proof", "x.txt", "file"), ("proof.pdf", "x.png", "filename"),
+    ],
+)  # fmt: skip
+def test_a_file_is_of_a_kind_that_can_be_looked_at(partner: Partner, said: str, own: str, refused: str | None) -> None:
+    _open(partner, "v4")
+    body = form(b"x", filename=said).replace(b'filename="x"', f'filename="{own}"'.encode())
+    reply = partner.do("upload-dispute-attachment-v4", body, Content_Type=FORM)
+    if refused is None:
+        assert (reply.status, reply.json["filename"]) == (201, said)
+    else:
+        assert (reply.status, reply.json["validation_errors"][0]["parameter"]) == (400, refused)
+
+
+@pytest.mark.parametrize(("amount", "status"), [(299, 201), (300, 400)])
+def test_less_than_what_is_disputed_can_be_offered(partner: Partner, amount: int, status: int) -> None:
+    _open(partner, "v4")
+    made = partner.ok("upload-dispute-attachment-v4", form(b"proof"), Content_Type=FORM)
+    offer = {**REPRESENT, "attachments": [_named(made)], "partner_proposed_refund_amount": amount}
+    assert partner.do("represent-dispute-v4", offer).status == status
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from capstan.sandbox.idempotency import remember, remembered
 from capstan.sandbox.limits import Limits, quota_headers
 from capstan.sandbox.near import is_here
 from capstan.sandbox.state import EVERYBODY, State
-from capstan.sandbox.web import Answer, Call, Family, Refusal, Request, Route, RouteTable
+from capstan.sandbox.web import MAX_BODY, Answer, Call, Family, Refusal, Request, Route, RouteTable
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Sweep = Callable[[Call], None]  # what time changes by itself: what is then over, and who must be told
 
-_MAX_BODY: Final = 1024 * 1024
 _MAX_HEADER: Final = 6 * 1024
 _MAX_HEADERS: Final = 20 * 1024
 
@@ -119,7 +118,7 @@ class App:
         if scope["type"] != "http":
             return
         try:
-            request = await _read(scope, receive)
+            request = await _read(scope, receive, self._max_body)
             answer = await self.respond(request)
         except Refusal as refusal:  # it could not even be read
             request = _head(scope, b"")
@@ -139,6 +138,12 @@ class App:
             headers.append((b"content-length", str(len(payload)).encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else payload})
+
+    def _max_body(self, scope: Scope) -> int:
+        """How large the body of a request may be; only asked where it is larger than usual."""
+        found = self.table.find(_head(scope, b"").segments)
+        route = found[0].get(scope["method"]) if found is not None else None
+        return route.max_body if route is not None else MAX_BODY
 
     # --- one request
 
@@ -270,7 +275,7 @@ def _head(scope: Scope, body: bytes) -> Request:
     return Request(scope["method"], path, segments, query, headers, body, host)
 
 
-async def _read(scope: Scope, receive: Receive) -> Request:
+async def _read(scope: Scope, receive: Receive, max_body: Callable[[Scope], int]) -> Request:
     sizes = [len(name) + len(value) for name, value in scope["headers"]]
     if sum(sizes) > _MAX_HEADERS or max(sizes, default=0) > _MAX_HEADER:
         raise Refusal(413, "REQUEST_TOO_LARGE", "Request is too large")
@@ -280,7 +285,7 @@ async def _read(scope: Scope, receive: Receive) -> Request:
         if message["type"] == "http.disconnect":
             raise Cut
         body += message.get("body", b"")
-        if len(body) > _MAX_BODY:
+        if len(body) > MAX_BODY and len(body) > max_body(scope):
             raise Refusal(413, "REQUEST_TOO_LARGE", "Request is too large")
         if not message.get("more_body"):
             return _head(scope, body)

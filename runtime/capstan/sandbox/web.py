@@ -17,6 +17,7 @@ from capstan.sandbox.state import ENCODE, Document, Transaction
 
 Handler = Callable[["Call"], "Answer"]
 VARIABLE: Final = "{}"  # how a variable segment stands in the table
+MAX_BODY: Final = 1024 * 1024  # of a request, where nothing else is said
 _DEEPEST: Final = 100  # levels of a body
 
 
@@ -84,6 +85,7 @@ class Route:
     family: Family
     category: str = "other"  # what it counts against, where requests are limited
     keyed: bool = False  # whether it takes an idempotency key
+    max_body: int = MAX_BODY
 
 
 @dataclass(slots=True)
@@ -177,12 +179,12 @@ class Routes:
         self.routes: list[Route] = []
 
     def __call__(
-        self, method: str, template: str, *, category: str = "other", keyed: bool = False
+        self, method: str, template: str, *, category: str = "other", keyed: bool = False, max_body: int = MAX_BODY
     ) -> Callable[[Handler], Handler]:
         names = tuple(part[1:-1] for part in template.split("/") if part.startswith("{"))
 
         def add(handler: Handler) -> Handler:
-            self.routes.append(Route(method, template, names, handler, self.family, category, keyed))
+            self.routes.append(Route(method, template, names, handler, self.family, category, keyed, max_body))
             return handler
 
         return add

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from email.message import Message
 from email.parser import BytesHeaderParser
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from capstan.sandbox.clock import write_time
@@ -18,26 +19,33 @@ from capstan.sandbox.web import Answer, Call, Refusal
 
 _KIND: Final = "network-attachments"
 _ID: Final = "payment_dispute_attachment_id"
+_MAX_FILE: Final = 7 * 1024 * 1024
+_AROUND: Final = 64 * 1024  # what a form needs beside its file
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 
 
-def serve(operations: Operations, path: str, asked: Callable[[Call], Document]) -> None:
-    """Add the routes for the files of a dispute at `path`, which is the one that `asked` gives."""
+def serve(
+    operations: Operations, path: str, asked: Callable[[Call], Document], kinds: tuple[str, ...] = ()
+) -> None:  # fmt: skip
+    """Add the routes for the files of a dispute at `path`, which is the one that `asked` gives.
 
-    @operations("POST", f"{path}/attachments")
+    With `kinds`, a file whose name says another is refused.
+    """
+
+    @operations("POST", f"{path}/attachments", max_body=_MAX_FILE + _AROUND)
     def upload(call: Call) -> Answer:
-        return _upload(call, asked(call))
+        return _upload(call, asked(call), kinds)
 
     @operations("GET", f"{path}/attachments/{{{_ID}}}/download")
     def download(call: Call) -> Answer:
         return _download(call, asked(call))
 
 
-def _upload(call: Call, dispute: Document) -> Answer:
+def _upload(call: Call, dispute: Document, kinds: tuple[str, ...]) -> Answer:
     """Keep the file of a multipart form.
 
     Raises:
-        Refusal: 400, it is no such form; 409, the dispute is closed.
+        Refusal: 400, it is no such form or no such file; 409, the dispute is closed.
     """
     parts = {str(head.get_param("name", header="content-disposition")): (head, body) for head, body in _parts(call)}
     if "file" not in parts:
@@ -45,7 +53,12 @@ def _upload(call: Call, dispute: Document) -> Answer:
     if dispute["state"] == "CLOSED":
         raise conflict("The dispute is CLOSED")
     head, content = parts["file"]
-    name = parts["filename"][1].decode("utf-8", "replace") if "filename" in parts else head.get_filename() or "file"
+    own_name = head.get_filename() or "file"
+    name = parts["filename"][1].decode("utf-8", "replace") if "filename" in parts else own_name
+    if len(content) > _MAX_FILE:
+        raise invalid("file", "must be at most 7 MB")
+    if kinds:
+        _check_kind(name, own_name, kinds)
     attachment = {
         _ID: krn(call.account, "payment", "eu1", "dispute-attachment"), "filename": name, "size": len(content),
         "content_type": _media_type(head),
@@ -77,6 +90,16 @@ def check_listed(call: Call, dispute: Document, listed: list[dict[str, Any]]) ->
         kept = call.get(_KIND, id_) if isinstance(id_, str) else None
         if kept is None or kept["_dispute"] != dispute["payment_dispute_id"]:
             raise invalid(f"attachments[{number}].{_ID}", "is no attachment of this dispute")
+
+
+def _check_kind(name: str, own_name: str, kinds: tuple[str, ...]) -> None:
+    """A name without an extension says nothing of its file."""
+    said, own = (PurePosixPath(text).suffix.lower().removeprefix(".") for text in (name, own_name))
+    for parameter, kind in (("file", own), ("filename", said)):
+        if kind and kind not in kinds:
+            raise invalid(parameter, f"must be one of: {', '.join(kinds)}")
+    if said and own and said != own:
+        raise invalid("filename", "must have the extension of the file")
 
 
 def _media_type(head: Message) -> str:

@@ -196,8 +196,8 @@ def represent(call: Call) -> Answer:
     if not body["attachments"]:
         raise invalid("attachments", "must not be empty")
     proposed = amount_of(body, "partner_proposed_refund_amount")
-    if proposed is not None and proposed > dispute["dispute_details"]["dispute_amount"]:
-        raise invalid("partner_proposed_refund_amount", "is above the amount that is disputed")
+    if proposed is not None and proposed >= dispute["dispute_details"]["dispute_amount"]:
+        raise invalid("partner_proposed_refund_amount", "is not below the amount that is disputed")
     return _answer(call, dispute, body, "INITIATED", "REPRESENTMENT")
 
 
@@ -218,6 +218,6 @@ def _answer(call: Call, dispute: Document, body: dict[str, Any], before: str, af
     return Answer(201, {"additional_information": "", "attachments": [], **said, "state": after})
 
 
-attachments.serve(operations, _ONE, _asked)
+attachments.serve(operations, _ONE, _asked, ("pdf", "jpeg", "jpg", "png", "docx"))
 
 ROUTES: Final = operations.routes

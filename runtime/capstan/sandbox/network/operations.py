@@ -8,7 +8,7 @@ from typing import Final
 
 from capstan.sandbox.network.family import NETWORK, Network, forbidden, invalid
 from capstan.sandbox.network.partners import acting_for, own_account
-from capstan.sandbox.web import Answer, Call, Handler, Route, Routes
+from capstan.sandbox.web import MAX_BODY, Answer, Call, Handler, Route, Routes
 
 ACCOUNT: Final = "account"  # the parameter that handlers find the account under which they act
 _IN_PATH: Final = ("partner_account_id", "account_id")
@@ -30,7 +30,7 @@ class Operations:
         self._routes = Routes(family)
 
     def __call__(
-        self, method: str, path: str, *, alone: str = "", even_disabled: bool = False
+        self, method: str, path: str, *, alone: str = "", even_disabled: bool = False, max_body: int = MAX_BODY
     ) -> Callable[[Handler], Handler]:
         """Serve a path; `alone` is how a merchant calls it that acts for itself."""
 
@@ -38,8 +38,8 @@ class Operations:
             for template in (path, alone):
                 if template:
                     guarded = _guard(handler, even_disabled=even_disabled)
-                    keyed = method in ("POST", "PATCH")
-                    self._routes(method, template, category=category_of(template), keyed=keyed)(guarded)
+                    keyed, category = method in ("POST", "PATCH"), category_of(template)
+                    self._routes(method, template, category=category, keyed=keyed, max_body=max_body)(guarded)
             return handler
 
         return add
