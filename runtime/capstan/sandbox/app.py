@@ -166,8 +166,10 @@ class App:
             answer = family.refuse(refusal, correlation_id)
         except Cut:
             raise
-        except Exception:
-            logger.exception("%s %s failed; nothing of it is kept", request.method, request.path)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, the others go on
+            logger.error(  # noqa: TRY400 - the log shows no traces
+                "%s %s failed; nothing of it is kept: %r", request.method, request.path, fault
+            )
             self.restore()  # nor in memory, where the time may have moved on
             answer = family.refuse(Refusal(500, "INTERNAL_SERVER_ERROR", "Unexpected server error"), correlation_id)
         return _with(answer, family.headers(correlation_id))
