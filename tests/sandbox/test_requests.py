@@ -52,6 +52,8 @@ def test_a_body_has_a_limit(process: Process, size: int, status: int) -> None:
         pytest.param({"X-A": "a" * (6 * KIB)}, 413, id="one above 6 KB"),
         pytest.param({f"X-{n}": "a" * (5 * KIB) for n in range(3)}, 401, id="15 KB together"),
         pytest.param({f"X-{n}": "a" * (5 * KIB) for n in range(4)}, 413, id="above 20 KB together"),
+        pytest.param({"Klarna-Interoperability-Token": "a" * 8192}, 401, id="a token that may be longer"),
+        pytest.param({"Klarna-Interoperability-Token": "a" * 8193}, 413, id="a token that may not be that long"),
     ],
 )
 def test_headers_have_a_limit(process: Process, headers: dict[str, str], status: int) -> None:
