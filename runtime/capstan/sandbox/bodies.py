@@ -14,7 +14,7 @@ _LENGTHS: Final = frozenset({"maxLength", "minLength"})
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Breach:
     """A field that breaks a limit."""
 
     path: str  # `order_lines[0].tax_rate`
@@ -35,26 +35,26 @@ class Bodies:
         self._definitions: dict[str, Any] = json.loads(text)["$defs"]
         self._validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
 
-    def fault(self, name: str, value: Any) -> Fault | None:
-        """The first thing wrong with a body, in the order of its fields."""
-        return next(iter(self.faults(name, value)), None)
+    def breach(self, name: str, value: Any) -> Breach | None:
+        """The first thing wrong with a body, by its path."""
+        return next(iter(self.breaches(name, value)), None)
 
-    def faults(self, name: str, value: Any) -> list[Fault]:
-        """Everything wrong with a body, in the order of its fields."""
+    def breaches(self, name: str, value: Any) -> list[Breach]:
+        """Everything wrong with a body, sorted by path."""
         validator = self._validators.get(name)
         if validator is None:
             schema = {"$ref": f"#/$defs/{quote(name)}", "$defs": self._definitions}
             validator = self._validators[name] = jsonschema_rs.Draft202012Validator(schema)
         if validator.is_valid(value):
             return []
-        return sorted((_fault(error) for error in validator.iter_errors(value)), key=lambda found: found.path)
+        return sorted((_breach(error) for error in validator.iter_errors(value)), key=lambda found: found.path)
 
 
-def _fault(error: Any) -> Fault:
+def _breach(error: Any) -> Breach:
     keyword = str(error.schema_path[-1])
     parts = list(error.instance_path)
     if keyword == "required":
         parts.append(error.kind.property)
     path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in parts).removeprefix(".")
-    return Fault(path or "body", keyword, getattr(error.kind, "limit", 0) if keyword == "minLength" else 0,
+    return Breach(path or "body", keyword, getattr(error.kind, "limit", 0) if keyword == "minLength" else 0,
                  getattr(error.kind, "limit", None) if keyword == "maxLength" else None)  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from capstan.sandbox.accounts import Account, Accounts
-from capstan.sandbox.bodies import Bodies, Fault
+from capstan.sandbox.bodies import Bodies, Breach
 from capstan.sandbox.web import Answer, Call, Refusal, Request, Routes
 
 BODIES: Final = Bodies("classic/bodies.json")
@@ -65,7 +65,7 @@ def _basic(header: str) -> tuple[str, str] | None:
     return (username, password) if colon else None
 
 
-def read_body(call: Call, schema: str, *, too_long: Callable[[Fault], Refusal] | None = None) -> dict[str, Any]:
+def read_body(call: Call, schema: str, *, too_long: Callable[[Breach], Refusal] | None = None) -> dict[str, Any]:
     """The JSON body, within the limits of its schema; the Refusal names the first field that is not.
 
     `too_long` says how a text of a wrong length is told of, where that is told apart.
@@ -86,19 +86,19 @@ def read_object(call: Call) -> dict[str, Any]:
     return body
 
 
-def check_body(schema: str, body: dict[str, Any], *, too_long: Callable[[Fault], Refusal] | None = None) -> None:
+def check_body(schema: str, body: dict[str, Any], *, too_long: Callable[[Breach], Refusal] | None = None) -> None:
     """Refuse what is not within the limits of its schema."""
-    fault = BODIES.fault(schema, body)
-    if fault is not None:
-        raise too_long(fault) if too_long is not None and fault.is_length else bad_value(fault.path)
+    breach = BODIES.breach(schema, body)
+    if breach is not None:
+        raise too_long(breach) if too_long is not None and breach.is_length else bad_value(breach.path)
 
 
 def bad_value(path: str) -> Refusal:
     return Refusal(400, "BAD_VALUE", f"Bad value: {path}")
 
 
-def length_refusal(fault: Fault) -> Refusal:
+def length_refusal(breach: Breach) -> Refusal:
     """How order management tells of a text that is too long: by its path, which counts no items."""
-    path = re.sub(r"\[\d+\]", "", fault.path).replace(".", "/")
-    message = f"The size of the {path} value must be between {fault.lower} and {fault.upper}"
+    path = re.sub(r"\[\d+\]", "", breach.path).replace(".", "/")
+    message = f"The size of the {path} value must be between {breach.lower} and {breach.upper}"
     return Refusal(422, "UNPROCESSABLE_ENTITY", message)

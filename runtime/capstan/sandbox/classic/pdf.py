@@ -63,10 +63,6 @@ class Pdf:
             self._text(LEFT + 120, self._y, value)
             self._y += 16
 
-    def note(self, text: str) -> None:
-        self._text(LEFT, self._y, text, gray=0.4)
-        self._y += _ROW
-
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]], *, bold_last: bool = False) -> None:
         self._table_head(columns)
         for number, row in enumerate(rows):

@@ -151,8 +151,8 @@ def read_body(call: Call, operation: str) -> dict[str, Any]:
     body = call.json() if text else {}
     if not isinstance(body, dict):
         raise invalid("body", "must be a JSON object")
-    if faults := BODIES.faults(operation, body):
-        entries = [{"parameter": f.path, "reason": _REASONS.get(f.keyword, "is not valid")} for f in faults]
+    if breaches := BODIES.breaches(operation, body):
+        entries = [{"parameter": b.path, "reason": _REASONS.get(b.keyword, "is not valid")} for b in breaches]
         message = "; ".join(f"{entry['parameter']}: {entry['reason']}" for entry in entries)
         raise Refusal(400, "VALIDATION_ERROR", message, validation_errors=entries)
     return body
