@@ -225,4 +225,4 @@ def test_a_handler_that_fails_is_told_as_the_api_would(
     app.limits.take = fail  # type: ignore[method-assign, assignment]
     reply = klarna.get(PAYOUTS)
     assert (reply.status, json.loads(reply.content)["error_code"]) == (500, "INTERNAL_SERVER_ERROR")
-    assert "RuntimeError: broken" in caplog.text
+    assert "RuntimeError('broken')" in caplog.text
