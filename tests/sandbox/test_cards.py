@@ -299,6 +299,19 @@ def test_an_order_captured_meanwhile_is_not_cancelled(klarna: Client, control: C
     assert status(klarna, paid)["reason_code"] == "OTHER"
 
 
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_a_request_for_an_order_that_is_cancelled_already_is_found(
+    klarna: Client, control: Client, paid: str, *, asked_before: bool
+) -> None:
+    if asked_before:
+        ask(klarna, paid)
+    klarna.post(f"/ordermanagement/v1/orders/{paid}/cancel")
+    asked = ask(klarna, paid)
+    assert (asked.status, asked.json) == (200, {"status": "CANCELLED"})
+    assert status(klarna, paid) == {"status": "CANCELLED"}
+    assert control.post(f"/sandbox/orders/{paid}/cancel-request", {"status": "REJECTED"}).status == 404
+
+
 def test_without_a_request_there_is_none_found(klarna: Client, paid: str) -> None:
     reply = klarna.get(f"{PATH}/orders/{paid}/cancel-request")
     assert (reply.status, reply.json["status"], reply.json["reason_code"]) == (400, *["NO_REQUEST_FOUND"] * 2)

@@ -33,7 +33,7 @@ control = control_routes()
 def request_cancel(call: Call) -> Answer:
     order = _order_with_cards(call)
     if order["status"] == "CANCELLED":
-        return Answer(200, {"status": "CANCELLED"})
+        return Answer(200, _decide(call, order["order_id"], None))
     request = call.get(_REQUESTS, order["order_id"])
     if request is None or request["status"] != "PENDING":
         request = {"status": "PENDING", "check_after": write_time(call.now + _DECIDED_AFTER)}
