@@ -136,6 +136,13 @@ def test_a_charge_places_an_order(klarna: Client, control: Client) -> None:
     assert order["purchase_country"] == "DE"
 
 
+@pytest.mark.parametrize("member", ["purchase_country", "billing_address", "customer", "locale", "_order_id"])
+def test_a_charge_changes_nothing_of_what_the_token_is_about(klarna: Client, control: Client, member: str) -> None:
+    reply = charged(klarna, made(klarna, control), **{member: 5})
+    order = klarna.get(f"/ordermanagement/v1/orders/{reply.json['order_id']}").json
+    assert (order["purchase_country"], order["billing_address"]) == ("DE", baskets.person())
+
+
 def test_a_charge_can_capture_at_once(klarna: Client, control: Client) -> None:
     reply = charged(klarna, made(klarna, control), auto_capture=True)
     assert klarna.get(f"/ordermanagement/v1/orders/{reply.json['order_id']}").json["status"] == "CAPTURED"

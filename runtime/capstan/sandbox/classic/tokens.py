@@ -30,6 +30,11 @@ _FAILURES: Final = {
 _READ_CUSTOMER: Final = ("date_of_birth", "gender")
 # What a token remembers of the customer it was made for.
 _ABOUT: Final = ("purchase_country", "purchase_currency", "locale", "billing_address", "customer")
+# What a charge says of its order.
+_CHARGED: Final = (
+    "order_amount", "order_tax_amount", "order_lines", "purchase_currency", "shipping_address", "auto_capture",
+    "merchant_reference1", "merchant_reference2", "merchant_data", "merchant_urls",
+)  # fmt: skip
 
 routes = classic_routes()
 charges = Routes(Classic({503: "SERVICE_UNAVAILABLE"}))
@@ -95,7 +100,7 @@ def create_order(call: Call) -> Answer:
     """Charge: an order without the customer."""
     token = _load(call, "TOKEN_NOT_FOUND", "Customer token not found")
     body = read_body(call, "customer-token.customer_token_order")
-    purchase = {**token["_about"], **{name: value for name, value in body.items() if name != "usage"}}
+    purchase = {**token["_about"], **pick(body, *_CHARGED)}
     check_amounts(purchase)
     _require_chargeable(token, purchase)
     if "_next_failure" in token:  # asked for once, so it is an answer and no Refusal: that would forget the once
