@@ -71,6 +71,11 @@ async def test_steps_run_in_their_order_and_answer_under_their_names(tmp_path: P
     assert requests == ["PATCH /things/7", "POST /things/7"]
 
 
+async def test_what_is_empty_is_given(tmp_path: Path) -> None:
+    result, requests = await outcome(tmp_path, TEXT, {"id": "7", "address": ""}, reply(204))
+    assert (result, requests) == ({"moved": {"status": 204}}, ["PATCH /things/7"])
+
+
 async def test_with_nothing_to_do_the_arguments_that_are_wanted_are_named(tmp_path: Path) -> None:
     result, requests = await outcome(tmp_path, TEXT, {"id": "7"})
     assert isinstance(result, BindError)
