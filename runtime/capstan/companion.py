@@ -68,7 +68,7 @@ class Companion:
                 raise ServeError(f"the sandbox was not ready within {_START_SECONDS:.0f} seconds")
             piece = os.read(self.pipe, 4096)
             if not piece:  # it has said why on standard error
-                raise ServeError("the sandbox could not be started; --sandbox-port and --sandbox-db give it another place")
+                raise ServeError("the sandbox could not be started; --sandbox-port and --sandbox-db say where")
             said += piece
         return said.decode().strip().removeprefix(READY)
 

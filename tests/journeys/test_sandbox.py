@@ -176,7 +176,7 @@ async def test_a_sandbox_that_cannot_start_is_told_and_ends_the_start(shop: Path
     assert await server.ended() == 1
     assert server.err == [
         "capstan sandbox: cannot-be-opened is no database",
-        "capstan: the sandbox could not be started; --sandbox-port and --sandbox-db give it another place",
+        "capstan: the sandbox could not be started; --sandbox-port and --sandbox-db say where",
     ]
 
 
