@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 from capstan.sandbox.accounts import DEMO_MERCHANT
@@ -23,6 +24,7 @@ from capstan.sandbox.web import Answer, Call, Refusal
 _LARGEST: Final = 200_000_000
 _FRAUD: Final = ("ACCEPTED", "PENDING", "REJECTED")
 _TAX_RATE: Final = 2500
+_CODES: Final = {"country": re.compile("[A-Za-z]{2}"), "currency": re.compile("[A-Za-z]{3}")}
 
 routes = control_routes()
 
@@ -42,6 +44,9 @@ def place(call: Call) -> Answer:
         raise Refusal(400, "BAD_OPTION", f"'amount' is between 0 and {_LARGEST}")
     if options.get("fraud_status", "ACCEPTED") not in _FRAUD:
         raise Refusal(400, "BAD_OPTION", f"'fraud_status' is one of: {', '.join(_FRAUD)}")
+    for name, code in _CODES.items():
+        if name in options and not code.fullmatch(options[name]):
+            raise Refusal(400, "BAD_OPTION", f"'{name}' is a code of letters, such as SE or SEK")
     call.account = account
     order = place_order(call, _purchase(options), fraud_status=options.get("fraud_status", "ACCEPTED"))
     if options.get("refuse_increase"):
