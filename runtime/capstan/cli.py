@@ -111,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     sandbox.add_argument("--port", type=int, default=_SANDBOX_PORT, metavar="N", help=f"default {_SANDBOX_PORT}")
     sandbox.add_argument("--db", metavar="FILE", help="where its state is kept; else in memory")
+    sandbox.add_argument("--capstan", metavar="URL", help="where REST is served, for its pages to call and lead to")
     sandbox.add_argument("--rate-limits", action="store_true", help="refuse too many calls, as the real APIs do")
     sandbox.add_argument("--end-with-input", action="store_true", help=argparse.SUPPRESS)
     return parser
@@ -357,7 +358,8 @@ def _serve(options: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         companion = None
         if options.sandbox:
-            companion = stack.enter_context(Companion(_companion_port(options), options.sandbox_db))
+            rest_url = _first_urls(serve.urls(site, asked)).get("REST")
+            companion = stack.enter_context(Companion(_companion_port(options), options.sandbox_db, rest_url))
 
         def ready() -> None:
             stream = sys.stderr if site.stdio is not None else sys.stdout
@@ -411,9 +413,14 @@ def _print_ready(doors: Sequence[str], count: int, companion: Companion | None, 
         return
     from capstan.sandbox import welcome
 
-    found = {kind: url for kind, _, url in (door.partition(" ") for door in reversed(doors))}
+    found = _first_urls(doors)
     mcp_url = found.get("MCP") if found.get("MCP") != "stdio" else None
     print(welcome(found.get("REST"), mcp_url, companion.url), file=stream, flush=True)
+
+
+def _first_urls(doors: Sequence[str]) -> dict[str, str]:
+    """The first URL of each kind: `REST`, `MCP`."""
+    return {kind: url for kind, _, url in (door.partition(" ") for door in reversed(doors))}
 
 
 # --- sandbox
@@ -425,6 +432,8 @@ def _sandbox(options: argparse.Namespace) -> int:
 
     if not 0 <= options.port < 65536:
         raise UsageError(f"{options.port} is no port")
+    if options.capstan is not None and not _is_origin(options.capstan):
+        raise UsageError(f"--capstan takes http://host:port, not '{options.capstan}'")
     log.configure("text", quiet=True)
     if options.end_with_input:
         end_with_input()
@@ -434,7 +443,17 @@ def _sandbox(options: argparse.Namespace) -> int:
         print(f"{READY}{url}", flush=True)
 
     return sandbox.run(
-        host=options.host, port=options.port, database=options.db, rate_limits=options.rate_limits, ready=ready
+        host=options.host, port=options.port, database=options.db, rate_limits=options.rate_limits,
+        capstan_url=options.capstan and options.capstan.rstrip("/"), ready=ready,
+    )  # fmt: skip
+
+
+def _is_origin(url: str) -> bool:
+    parts = urlsplit(url)
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.netloc)
+        and url.rstrip("/") == f"{parts.scheme}://{parts.netloc}"
     )
 
 

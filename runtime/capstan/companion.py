@@ -39,8 +39,8 @@ def end_with_input() -> None:
 class Companion:
     """A sandbox that is ready. `url` is where a person finds it, `pipe` can be read from once it has ended."""
 
-    def __init__(self, port: int, database: str | None) -> None:
-        """Start one and wait for it.
+    def __init__(self, port: int, database: str | None, rest_url: str | None) -> None:
+        """Start one and wait for it; its pages lead to `rest_url`.
 
         Raises:
             ServeError: it did not come to be ready.
@@ -48,6 +48,8 @@ class Companion:
         command = [sys.executable, "-m", "capstan", "sandbox", "--port", str(port), "--end-with-input"]
         if database is not None:
             command += ["--db", database]
+        if rest_url is not None:
+            command += ["--capstan", rest_url]
         # A session of its own: an interrupt from the keyboard is for the server, whose last calls need the sandbox.
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True

@@ -1,7 +1,7 @@
 """A stateful stand-in for Klarna's APIs, with a small shop: for demonstrations and tests, without an account.
 
-It shares no code with the rest of Capstan, knows nothing of it, and is the only part that knows Klarna. It is
-independent of Klarna; no money moves.
+It shares no code with the rest of Capstan, knows no more of it than an address for its pages, and is the only part that
+knows Klarna. It is independent of Klarna; no money moves.
 """
 
 from __future__ import annotations
@@ -21,11 +21,22 @@ DEMO_VARIABLES: Final[Mapping[str, str]] = {
 }
 
 
-def run(*, host: str, port: int, database: str | None, rate_limits: bool, ready: Callable[[str], None]) -> int:
-    """Serve until SIGINT or SIGTERM; the exit code. `ready` gets the address once it listens."""
+def run(
+    *,
+    host: str,
+    port: int,
+    database: str | None,
+    rate_limits: bool,
+    capstan_url: str | None,
+    ready: Callable[[str], None],
+) -> int:
+    """Serve until SIGINT or SIGTERM; the exit code. `ready` gets the address once it listens.
+
+    `capstan_url` is where its pages find Capstan's REST routes.
+    """
     from capstan.sandbox.server import serve  # noqa: PLC0415 - the names above are had without a server stack
 
-    return serve(host=host, port=port, database=database, rate_limits=rate_limits, ready=ready)
+    return serve(host=host, port=port, database=database, rate_limits=rate_limits, capstan_url=capstan_url, ready=ready)
 
 
 def welcome(rest_url: str | None, mcp_url: str | None, sandbox_url: str) -> str:

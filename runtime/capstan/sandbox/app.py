@@ -57,6 +57,7 @@ class App:
         self.deliveries = Deliveries(state, self.clock)
         self.table = RouteTable([])
         self.public_url = "http://localhost"  # where a browser finds the sandbox
+        self.capstan_url: str | None = None  # where its pages find Capstan's REST routes, if it was told
         self.is_local = False  # whether it listens for this machine only
         self._fallback = fallback  # whose errors are spoken where there is no route
         self._sweeps, self._fill = sweeps, fill

@@ -45,6 +45,11 @@ def _about(app: App) -> Routes:
             "accounts": accounts, "control_paths": paths,
         })  # fmt: skip
 
+    @routes("GET", "/sandbox/capstan")
+    def capstan(call: Call) -> Answer:
+        """Where the pages find Capstan, if the sandbox was told."""
+        return Answer(200, {"rest": app.capstan_url})
+
     @routes("POST", "/sandbox/reset")
     def reset(call: Call) -> Answer:
         """Forget everything and begin anew, with the sample data."""

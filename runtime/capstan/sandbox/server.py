@@ -83,7 +83,15 @@ async def _sweep(app: App) -> None:
             logger.exception("looking after what time changed failed")
 
 
-def serve(*, host: str, port: int, database: str | None, rate_limits: bool, ready: Callable[[str], None]) -> int:
+def serve(
+    *,
+    host: str,
+    port: int,
+    database: str | None,
+    rate_limits: bool,
+    capstan_url: str | None,
+    ready: Callable[[str], None],
+) -> int:
     """Serve until a signal; the exit code."""
     try:
         listening = _listen(host, port)
@@ -95,6 +103,7 @@ def serve(*, host: str, port: int, database: str | None, rate_limits: bool, read
     except StateError as error:
         print(f"capstan sandbox: {error}", file=sys.stderr)
         return 1
+    app.capstan_url = capstan_url
 
     async def main() -> None:
         stopped = asyncio.Event()
