@@ -25,6 +25,7 @@ from capstan.plan.build import plan_file
 from capstan.plan.explain import explain
 from capstan.plan.variables import read_values
 from capstan.resources import VERSION
+from capstan.terminal import bold, print_problems, print_unit
 
 if TYPE_CHECKING:
     from capstan.companion import Companion
@@ -39,7 +40,6 @@ examples:
   capstan serve capabilities/ --sandbox       all of it against a sandbox of its own: no account, no network
 """
 _SANDBOX_PORT: Final = 8181
-_RED, _YELLOW, _BOLD, _DIM, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
 class UsageError(CapabilityError):
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"capstan: {error}", file=sys.stderr)
         return 2
     except LoadError as error:
-        _print_problems(error.problems)
+        print_problems(error.problems)
         return 1
     except CapabilityError as error:
         print(f"capstan: {error}", file=sys.stderr)
@@ -161,7 +161,7 @@ def _validate(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([problem.as_json() for problem in problems], ensure_ascii=False, indent=2))
         return int(failed)
-    _print_problems(problems)
+    print_problems(problems)
     wrong |= {problem.at.file for problem in problems if problem.severity == "error"} & set(map(str, found))
     for path in passed:
         print(f"{path} is no capability file and is passed over", file=sys.stderr)
@@ -179,47 +179,17 @@ def _explain(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(told, ensure_ascii=False, indent=2, default=str))
         return 0
-    _print_problems(warnings)
-    print(_bold(told["title"]))
+    print_problems(warnings)
+    print(bold(told["title"]))
     for adapter in told["rest"]:
         print(f"\nREST on port {adapter['port']}")
         for operation in adapter["operations"]:
-            _print_unit(operation["route"], operation, places=True)
+            print_unit(operation["route"], operation, places=True)
     for adapter in told["mcp"]:
         print(f"\nMCP on {'stdio' if adapter['port'] is None else 'port ' + str(adapter['port'])}")
         for tool in adapter["tools"]:
-            _print_unit(tool["tool"], tool, places=False)
+            print_unit(tool["tool"], tool, places=False)
     return 0
-
-
-def _print_unit(name: str, unit: Mapping[str, Any], *, places: bool) -> None:
-    print(f"  {_bold(name)}  {_dim(unit['effect'])}")
-    for key, item in unit["inputs"].items():
-        kind = item["schema"].get("type", "any")
-        told = [kind if isinstance(kind, str) else "|".join(kind), "required" if item["required"] else "optional"]
-        if places:
-            told.append(f"from {item['in']}")
-        print(f"      {key}: {', '.join(told)}")
-    call = unit["call"]
-    for step in unit.get("steps", ()):
-        print(f"      {step['step']}{', when ' + step['when'] + ' is given' if 'when' in step else ''}:")
-        _print_call(step)
-    if call is not None:
-        _print_call(call)
-    elif "steps" not in unit:
-        print("      -> no call: the answer is all in the file")
-    if unit["answer"] != "as it comes":
-        print(f"      <- {json.dumps(unit['answer'], ensure_ascii=False, default=str)}")
-
-
-def _print_call(call: Mapping[str, Any]) -> None:
-    print(f"      -> {call['method']} {call['url']}")
-    for part in ("query", "headers", "cookies"):
-        for key, value in call.get(part, {}).items():
-            print(f"         {part.rstrip('s')} {key}: {value}")
-    if "body" in call:
-        shown = {key: value for key, value in call["body"].items() if key != "kind"}
-        print(f"         body {call['body']['kind']}: {json.dumps(shown, ensure_ascii=False, default=str)}")
 
 
 # --- call and serve
@@ -349,12 +319,12 @@ def _serve(options: argparse.Namespace) -> int:
     try:
         site, warnings = serve.load_site(asked)
     except LoadError as error:
-        _print_problems(error.problems)
-        missing = sorted({p.subject for p in error.problems if p.code == "missing-variable" and p.subject})
-        if missing:
-            print(f"capstan: set {', '.join(missing)} and start again", file=sys.stderr)
+        _print_refusal(error.problems)
         return 1
-    _print_problems(warnings)
+    print_problems(warnings, brief=True)
+    if options.sandbox:
+        _warn_of_own_credentials(asked.environ)
+        serve.check_ports(site, asked)  # whoever has started it twice is told of the doors, not of the sandbox
     with contextlib.ExitStack() as stack:
         companion = None
         if options.sandbox:
@@ -367,6 +337,36 @@ def _serve(options: argparse.Namespace) -> int:
 
         serve.serve(site, asked, settings, ready, companion)
     return 0
+
+
+def _print_refusal(problems: Sequence[Problem]) -> None:
+    """Why nothing is served. A variable that many files ask for is told of once."""
+    asked: dict[str, Problem] = {}
+    told = []
+    for problem in problems:
+        if problem.code != "missing-variable" or not problem.subject:
+            told.append(problem)
+        elif problem.subject not in asked:
+            asked[problem.subject] = problem
+            told.append(problem)
+    print_problems(told)
+    if len(told) < len(problems):
+        print(f"capstan: the same variables are missing in {len(problems) - len(told)} more places", file=sys.stderr)
+    if asked:
+        from capstan.sandbox import DEMO_VARIABLES
+
+        instead = ", or try it with --sandbox, which brings its own" if asked.keys() <= DEMO_VARIABLES.keys() else ""
+        print(f"capstan: set {', '.join(sorted(asked))} and start again{instead}", file=sys.stderr)
+
+
+def _warn_of_own_credentials(environ: Mapping[str, str]) -> None:
+    """Say which variables are not the sandbox's own: the real ones are often set, and it does not know them."""
+    from capstan.sandbox import DEMO_VARIABLES
+
+    own = [name for name, value in DEMO_VARIABLES.items() if environ[name] != value]
+    if own:
+        told = f"{', '.join(own)} {'is' if len(own) == 1 else 'are'} set here"
+        print(f"capstan: {told}; the sandbox refuses what it was not told of", file=sys.stderr)
 
 
 def _serve_options(options: argparse.Namespace) -> ServeOptions:
@@ -455,31 +455,6 @@ def _is_origin(url: str) -> bool:
         and bool(parts.netloc)
         and url.rstrip("/") == f"{parts.scheme}://{parts.netloc}"
     )
-
-
-# --- showing
-
-
-def _print_problems(problems: Sequence[Problem]) -> None:
-    for problem in problems:
-        text = str(problem)
-        if _coloured():
-            first, _, rest = text.partition("\n")
-            colour = _RED if problem.severity == "error" else _YELLOW
-            text = f"{colour}{first}{_PLAIN}" + (f"\n{rest}" if rest else "")
-        print(text, file=sys.stderr)
-
-
-def _coloured() -> bool:
-    return sys.stderr.isatty() and "NO_COLOR" not in os.environ
-
-
-def _bold(text: str) -> str:
-    return f"{_BOLD}{text}{_PLAIN}" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text
-
-
-def _dim(text: str) -> str:
-    return f"{_DIM}{text}{_PLAIN}" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text
 
 
 def run() -> NoReturn:

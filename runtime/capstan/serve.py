@@ -231,6 +231,11 @@ def host_of(port: PortPlan, options: Options) -> str:
     return options.host or port.address or "127.0.0.1"
 
 
+def check_ports(site: Site, options: Options) -> None:
+    """Raises ServeError when a port cannot be had just now."""
+    _close(bind(site, options))
+
+
 def bind(site: Site, options: Options, already: Collection[int] = ()) -> dict[int, socket.socket]:
     """A listening socket for every port.
 

@@ -99,6 +99,16 @@ async def test_all_missing_secrets_are_named_at_once() -> None:
     assert "set KLARNA_API_PASSWORD, KLARNA_API_USERNAME and start again" in server.talk
 
 
+async def test_a_variable_that_many_files_ask_for_is_told_of_once() -> None:
+    server = await fails(KLARNA.parent)
+    missing = [line for line in server.err if line.endswith("[missing-variable]")]
+    assert [line.split()[4] for line in missing] == [
+        "KLARNA_API_USERNAME", "KLARNA_API_PASSWORD", "KLARNA_NETWORK_API_KEY",
+    ]  # fmt: skip
+    assert "the same variables are missing in" in server.talk
+    assert server.err[-1].endswith("and start again, or try it with --sandbox, which brings its own")
+
+
 async def test_a_refused_file_exits_1_with_its_problem(things: Path) -> None:
     change(things, "call: api.act", "call: api.atc")
     server = await fails(HELLO, things)

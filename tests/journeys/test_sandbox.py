@@ -124,6 +124,23 @@ async def is_gone(pid: int) -> bool:
     return False
 
 
+async def test_credentials_that_are_set_here_are_told_of(shop: Path, env: dict[str, str]) -> None:
+    async with beside(shop, env={**env, "SHOP_TOKEN": "a-real-one"}) as server:
+        assert "SHOP_TOKEN is set here; the sandbox refuses what it was not told of" in server.talk
+        assert "a-real-one" not in server.talk
+    async with beside(shop, env=env) as server:
+        assert "set here" not in server.talk
+
+
+async def test_a_door_that_is_taken_is_told_before_the_sandbox_is_started(shop: Path, env: dict[str, str]) -> None:
+    offset = free_offset(PORTS)
+    with socket.create_server(("127.0.0.1", 8080 + offset)), socket.create_server(("127.0.0.1", 8181 + offset)):
+        server = await Capstan.start(shop, "--sandbox", offset=offset, env=env)
+        assert await server.ended() == 1
+    assert f"port {8080 + offset} on 127.0.0.1 is taken by another program" in server.talk
+    assert "sandbox" not in server.talk
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 async def test_calls_go_to_the_sandbox_with_its_credentials(shop: Path, env: dict[str, str], workers: str) -> None:
     async with beside(shop, "--workers", workers, "--sandbox-db", "state.db", env=env) as server:

@@ -12,6 +12,7 @@ _ORDER: Final = ORDERS[0].id
 _PATH: Final = f"/v1/ordermanagement/v1/orders/{_ORDER}"
 _KEY: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:capstan:sandbox:first-capture")
 _TOOL: Final = "klarna-get-order-details"
+_TOOL_SET: Final = "klarna-payment-lifecycle"  # whose list an agent can take in
 _PROTOCOL: Final = "2026-07-28"
 _JSON: Final = "-H 'Content-Type: application/json'"
 
@@ -21,7 +22,8 @@ def welcome(rest_url: str | None, mcp_url: str | None, sandbox_url: str) -> str:
     places = [("Sandbox", sandbox_url)]
     commands: list[tuple[str, str]] = []
     if mcp_url is not None:
-        places.insert(0, ("MCP for agents", mcp_url))
+        small = f"{mcp_url.removesuffix('/mcp')}/{_TOOL_SET}/mcp"
+        places[:0] = [("MCP for agents", f"{small}   eight tools, for a payment's life"), ("MCP, everything", mcp_url)]
         commands.append(("The same order, as the tool call of an agent:", _tool_call(mcp_url)))
     if rest_url is not None:
         places = [("Shop", f"{sandbox_url}/shop?capstan={rest_url}"), ("REST, with forms", f"{rest_url}/docs"), *places]

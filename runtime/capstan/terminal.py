@@ -1,0 +1,65 @@
+"""What a person sees of problems and plans in a terminal; plain in a pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from capstan.errors import Problem
+
+_RED, _YELLOW, _BOLD, _DIM, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
+
+
+def print_problems(problems: Sequence[Problem], *, brief: bool = False) -> None:
+    for problem in problems:
+        text = str(problem).partition("\n")[0] if brief else str(problem)
+        if _coloured():
+            first, _, rest = text.partition("\n")
+            colour = _RED if problem.severity == "error" else _YELLOW
+            text = f"{colour}{first}{_PLAIN}" + (f"\n{rest}" if rest else "")
+        print(text, file=sys.stderr)
+
+
+def _coloured() -> bool:
+    return sys.stderr.isatty() and "NO_COLOR" not in os.environ
+
+
+def bold(text: str) -> str:
+    return f"{_BOLD}{text}{_PLAIN}" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text
+
+
+def _dim(text: str) -> str:
+    return f"{_DIM}{text}{_PLAIN}" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text
+
+
+def print_unit(name: str, unit: Mapping[str, Any], *, places: bool) -> None:
+    print(f"  {bold(name)}  {_dim(unit['effect'])}")
+    for key, item in unit["inputs"].items():
+        kind = item["schema"].get("type", "any")
+        told = [kind if isinstance(kind, str) else "|".join(kind), "required" if item["required"] else "optional"]
+        if places:
+            told.append(f"from {item['in']}")
+        print(f"      {key}: {', '.join(told)}")
+    call = unit["call"]
+    for step in unit.get("steps", ()):
+        print(f"      {step['step']}{', when ' + step['when'] + ' is given' if 'when' in step else ''}:")
+        _print_call(step)
+    if call is not None:
+        _print_call(call)
+    elif "steps" not in unit:
+        print("      -> no call: the answer is all in the file")
+    if unit["answer"] != "as it comes":
+        print(f"      <- {json.dumps(unit['answer'], ensure_ascii=False, default=str)}")
+
+
+def _print_call(call: Mapping[str, Any]) -> None:
+    print(f"      -> {call['method']} {call['url']}")
+    for part in ("query", "headers", "cookies"):
+        for key, value in call.get(part, {}).items():
+            print(f"         {part.rstrip('s')} {key}: {value}")
+    if "body" in call:
+        shown = {key: value for key, value in call["body"].items() if key != "kind"}
+        print(f"         body {call['body']['kind']}: {json.dumps(shown, ensure_ascii=False, default=str)}")
