@@ -25,10 +25,12 @@ from capstan.plan.build import plan_file
 from capstan.plan.explain import explain
 from capstan.plan.variables import read_values
 from capstan.resources import VERSION
+from capstan.settings import is_loopback
 from capstan.terminal import bold, print_problems, print_unit
 
 if TYPE_CHECKING:
     from capstan.companion import Companion
+    from capstan.plan.site import Site
     from capstan.serve import Options as ServeOptions
 
 _EXAMPLES: Final = """\
@@ -324,6 +326,7 @@ def _serve(options: argparse.Namespace) -> int:
     print_problems(warnings, brief=True)
     if options.sandbox:
         _warn_of_own_credentials(asked.environ)
+        _warn_of_real_hosts(site, asked.stand_ins)
         serve.check_ports(site, asked)  # whoever has started it twice is told of the doors, not of the sandbox
     with contextlib.ExitStack() as stack:
         companion = None
@@ -367,6 +370,15 @@ def _warn_of_own_credentials(environ: Mapping[str, str]) -> None:
     if own:
         told = f"{', '.join(own)} {'is' if len(own) == 1 else 'are'} set here"
         print(f"capstan: {told}; the sandbox refuses what it was not told of", file=sys.stderr)
+
+
+def _warn_of_real_hosts(site: Site, stand_ins: Mapping[str, str]) -> None:
+    """Say which hosts are called in spite of the sandbox."""
+    calls = (call for capability in site.capabilities for unit in capability.units for call in unit.calls)
+    starts = {start for call in calls if isinstance(start := call.request.origin[0], str)}  # the rest may be a choice
+    for host in sorted({host for start in starts if (host := urlsplit(start).hostname)}):
+        if host not in stand_ins and not is_loopback(host):
+            print(f"capstan: {host} is called for real: the sandbox does not stand in for it", file=sys.stderr)
 
 
 def _serve_options(options: argparse.Namespace) -> ServeOptions:

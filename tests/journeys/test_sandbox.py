@@ -132,6 +132,14 @@ async def test_credentials_that_are_set_here_are_told_of(shop: Path, env: dict[s
         assert "set here" not in server.talk
 
 
+async def test_a_host_that_is_called_in_spite_of_the_sandbox_is_told_of(shop: Path, env: dict[str, str]) -> None:
+    async with beside(shop, env=env) as server:
+        assert "called for real" not in server.talk
+    change(shop, "api.shop.invalid", "api.other.invalid")
+    async with beside(shop, env=env) as server:
+        assert "api.other.invalid is called for real: the sandbox does not stand in for it" in server.talk
+
+
 async def test_a_door_that_is_taken_is_told_before_the_sandbox_is_started(shop: Path, env: dict[str, str]) -> None:
     offset = free_offset(PORTS)
     with socket.create_server(("127.0.0.1", 8080 + offset)), socket.create_server(("127.0.0.1", 8181 + offset)):
