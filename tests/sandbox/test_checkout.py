@@ -57,7 +57,10 @@ def test_the_snippet_shows_what_is_to_pay(klarna: Client, control: Client) -> No
     assert f'src="http://localhost{page}"' in klarna.get(f"{ORDERS}/{order_id}").json["html_snippet"]
     reply = control.get(page)
     assert (reply.status, reply.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert b"119.00 EUR" in reply.content
+    assert b'<data id="amount" value="11900" data-currency="EUR">' in reply.content
+    assert b'data-act="complete"' in reply.content
+    control.post(f"/sandbox/checkout/orders/{order_id}/complete", {})
+    assert b"data-act" not in control.get(page).content
 
 
 def test_what_a_merchant_cannot_say_must_be_right_too(klarna: Client) -> None:

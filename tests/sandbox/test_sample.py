@@ -102,7 +102,7 @@ def test_after_a_reset_all_is_as_it_was(control: Client, klarna: Client) -> None
 
 def test_the_shop_lists_the_samples_as_they_are_now(control: Client, klarna: Client) -> None:
     klarna.post(f"{PATH}/{ORDERS[0].id}/cancel")
-    listed = control.get("/shop/samples").json["orders"]
+    listed = control.get("/shop/orders").json["samples"]
     assert [order["merchant_reference1"] for order in listed] == [order.reference for order in ORDERS]
     assert listed[0]["status"] == "CANCELLED"
 

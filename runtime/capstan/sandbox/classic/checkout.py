@@ -7,6 +7,7 @@ import uuid
 from datetime import timedelta
 from typing import Any, Final
 
+from capstan.sandbox.choice import choice
 from capstan.sandbox.classic import tokens
 from capstan.sandbox.classic.basket import check_purchase
 from capstan.sandbox.classic.browser import fill_urls, way_back
@@ -125,7 +126,7 @@ def _sayable(body: dict[str, Any]) -> dict[str, Any]:
 
 def _snippet(call: Call, order_id: str) -> str:
     page = html.escape(f"{call.public_url}/sandbox/checkout/orders/{order_id}/page")
-    return f'<div id="sandbox-checkout"><iframe src="{page}" title="Checkout" width="100%" height="160"></iframe></div>'
+    return f'<div id="sandbox-checkout"><iframe src="{page}" title="Checkout" width="100%" height="240"></iframe></div>'
 
 
 # --- the customer
@@ -179,18 +180,10 @@ def page(call: Call) -> Answer:
     """What the snippet shows: the amount and a button to buy."""
     owner = as_owner(call, KIND, call.params["order_id"], "There is no such order")
     order = load(owner, call.params["order_id"])
-    amount = f"{order['order_amount'] / 100:.2f} {order['purchase_currency']}"
-    return Answer(200, _PAGE.replace("AMOUNT", html.escape(amount)).encode(), media_type="text/html; charset=utf-8")
+    acts = {"complete": "Buy"} if order["status"] == INCOMPLETE else {}
+    return choice(
+        "To pay", order["status"], acts, amount=order["order_amount"], currency=order["purchase_currency"], framed=True
+    )
 
-
-_PAGE: Final = """<!doctype html><meta charset="utf-8"><title>Checkout (sandbox)</title>
-<p>To pay: <strong>AMOUNT</strong> <button>Buy</button></p><script>
-document.querySelector("button").onclick = async () => {
-  const answer = await fetch("complete", {method: "POST", headers: {"Content-Type": "application/json"}, body: "{}"});
-  const order = await answer.json();
-  if (answer.ok && order.next_url) window.top.location = order.next_url;
-  else document.querySelector("p").textContent = order.message || "The order is placed.";
-};</script>
-"""
 
 ROUTES: Final = (*routes.routes, *control.routes)

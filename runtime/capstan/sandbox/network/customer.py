@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import html
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from capstan.sandbox.choice import choice
 from capstan.sandbox.control import control_routes, read_options
 from capstan.sandbox.network.controls import in_place
 from capstan.sandbox.network.requests import KIND, OPEN, load_request, move
@@ -118,29 +117,11 @@ def page(call: Call) -> Answer:
     request = load_request(call, call.params["id"])
     assert request is not None
     goes_to = request.get("customer_interaction_config", {}).get("return_url", "")
-    amount = f"{request['amount']} {request.get('currency', '')} (minor units)" if "amount" in request else "no amount"
-    acts = ("complete", "decline") if request["state"] in OPEN else ()
-    return choice("Payment request", f"{amount}: {request['state']}", acts, goes_to)
+    acts = {"complete": "Approve", "decline": "Be declined"} if request["state"] in OPEN else {}
+    return choice(
+        "Payment request", request["state"], acts, amount=request.get("amount"), currency=request.get("currency", ""),
+        goes_to=goes_to if isinstance(goes_to, str) else "",
+    )  # fmt: skip
 
-
-def choice(title: str, line: str, acts: tuple[str, ...], goes_to: str = "") -> Answer:
-    """A page with a button for each control path below its own."""
-    buttons = "".join(f"<button data-act='{act}'>{act.capitalize()}</button> " for act in acts)
-    address = json.dumps(goes_to).replace("<", "\\u003c")
-    text = _PAGE.format(title=title, line=html.escape(line), buttons=buttons, goes_to=address)
-    return Answer(200, text.encode(), media_type="text/html; charset=utf-8")
-
-
-_PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title} (sandbox)</title>
-<h1>{title}</h1><p>This is a sandbox. No money moves.</p><p>{line}</p>{buttons}
-<script>
-const goesTo = {goes_to};
-for (const button of document.querySelectorAll("button")) button.onclick = async () => {{
-  await fetch(`${{location.pathname}}/${{button.dataset.act}}`,
-              {{method: "POST", headers: {{"Content-Type": "application/json"}}, body: "{{}}"}});
-  if (/^https?:/.test(goesTo)) location.href = goesTo; else location.reload();
-}};
-</script></html>
-"""
 
 ROUTES: Final = tuple(control.routes)

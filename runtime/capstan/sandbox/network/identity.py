@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
+from capstan.sandbox.choice import choice
 from capstan.sandbox.clock import write_time
 from capstan.sandbox.control import control_routes
 from capstan.sandbox.network.controls import in_place
-from capstan.sandbox.network.customer import KNOWN, choice, digest
+from capstan.sandbox.network.customer import KNOWN, digest
 from capstan.sandbox.network.family import invalid, krn, read_body
 from capstan.sandbox.network.operations import ACCOUNT, Operations
 from capstan.sandbox.network.resources import find
@@ -104,8 +105,8 @@ def page(call: Call) -> Answer:
     """Where identity_request_url leads."""
     _, request = _theirs(call)
     goes_to = request.get("customer_interaction_config", {}).get("return_url", "")
-    acts = ("complete",) if request["state"] == "SUBMITTED" else ()
-    return choice("Identity request", request["state"], acts, goes_to if isinstance(goes_to, str) else "")
+    acts = {"complete": "Say who I am"} if request["state"] == "SUBMITTED" else {}
+    return choice("Identity request", request["state"], acts, goes_to=goes_to if isinstance(goes_to, str) else "")
 
 
 @control("POST", f"{_PATH}/complete")

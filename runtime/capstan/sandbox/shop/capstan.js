@@ -1,9 +1,7 @@
 // The way to Capstan's REST adapter. Every request is told to whoever listens: the panel beside the shop shows them.
 
-import { memory } from './dom.js';
-
 const WAIT_MS = 35000;
-export const USUAL = `http://${location.hostname}:8080`;
+const ORIGIN = /^https?:\/\/[^/?#]+\/?$/;
 const listeners = new Set();
 
 /** Be told of every request, before (`state: 'sent'`) and after. */
@@ -25,6 +23,9 @@ export const isRefused = (error) => error instanceof Refused && error.problem?.o
 /** No answer came: nobody knows whether the request had an effect. */
 export class NoAnswer extends Error {}
 
+/** Nobody said where Capstan is, so nothing was sent. */
+export class NotNamed extends NoAnswer {}
+
 function words(status, problem) {
   const upstream = problem?.upstream?.body;
   const theirs = [upstream?.error_messages, upstream?.error_text].flat().filter(Boolean).join(' ');
@@ -33,17 +34,38 @@ function words(status, problem) {
   return `${said.replace(/\.?$/, '.')} (${status}${code ? ` ${code}` : ''})`;
 }
 
-function address() {
-  const named = new URLSearchParams(location.search).get('capstan');
-  if (named && /^https?:\/\/[^/?#]+\/?$/.test(named)) memory.set('capstan', named.replace(/\/$/, ''));
-  return memory.get('capstan', USUAL);
+const withoutSlash = (url) => url.replace(/\/+$/, '');
+
+/** The Capstan that this page's address names: `?capstan=URL`. */
+function named() {
+  const url = new URLSearchParams(location.search).get('capstan');
+  return url && ORIGIN.test(url) ? withoutSlash(url) : null;
 }
 
+/** The Capstan that the sandbox was told of when it was started. */
+async function told() {
+  try {
+    return (await (await fetch('/sandbox/capstan')).json()).rest;
+  } catch {
+    return null;
+  }
+}
+
+const starter = await told();
+
 export const capstan = {
-  url: address(),
+  starter,
+  url: named() ?? starter, // null where nobody said
+
+  /** Another one from now on; the page's address keeps it. */
   move(url) {
-    this.url = url.replace(/\/+$/, '');
-    memory.set('capstan', this.url);
+    this.url = withoutSlash(url);
+    history.replaceState(null, '', this.link(location.pathname) + location.hash);
+  },
+
+  /** Another page of the sandbox, which has to know too what this one was told. */
+  link(path) {
+    return this.url === null || this.url === starter ? path : `${path}?capstan=${encodeURIComponent(this.url)}`;
   },
 
   /**
@@ -51,6 +73,7 @@ export const capstan = {
    * `key` is its idempotency key, `quiet` keeps it out of the panel unless the answer differs from the last one.
    */
   async send(method, path, { body, key, quiet = false } = {}) {
+    if (this.url === null) throw new NotNamed('Nobody said where Capstan is.');
     const headers = {};
     if (body !== undefined) headers['Content-Type'] = 'application/json';
     if (key) headers['Klarna-Idempotency-Key'] = key;

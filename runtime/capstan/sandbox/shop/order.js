@@ -73,7 +73,7 @@ class OrderPage {
     const { order } = this;
     const focused = document.activeElement?.id;
     const typed = new Map([...this.body.querySelectorAll('input')].map((field) => [field.id, [field.value, field.defaultValue]]));
-    this.title.textContent = `Order ${order.klarna_reference ?? this.id.slice(0, 8)}`;
+    this.title.textContent = `Order ${order.merchant_reference1 ?? order.klarna_reference ?? this.id.slice(0, 8)}`;
     document.title = `${this.title.textContent} · Bollard & Bell`;
     this.state.replaceChildren(h('span', { class: `state ${order.status.toLowerCase()}` }, STATES[order.status] ?? order.status),
       REVIEW[order.fraud_status] ? h('span', { class: 'state review' }, REVIEW[order.fraud_status]) : '',
@@ -120,17 +120,22 @@ class OrderPage {
 
   amountForm(name, verb, most, folder, member, note) {
     const { purchase_currency: currency } = this.order;
+    const done = { capture: 'captured', refund: 'refunded' }[name];
     const field = h('input', { id: `amount-${name}`, inputmode: 'decimal', autocomplete: 'off', value: decimal(most, currency), 'aria-describedby': `note-${name}` });
     const submit = (event) => {
       event.preventDefault();
       const amount = minorUnits(field.value, currency);
-      if (amount === null) {
+      const wrong = amount === null ? `“${field.value}” is not an amount of ${currency}. Write it like ${decimal(1250, currency)}.`
+        : amount === 0 ? `Nothing cannot be ${done}.`
+          : amount > most ? `${this.money(amount)} is too much: at most ${this.money(most)} can be ${done}.` : null;
+      if (wrong !== null) {
         field.setAttribute('aria-invalid', 'true');
-        this.trouble.replaceChildren(h('div', { class: 'alert', role: 'alert' }, `“${field.value}” is not an amount of ${currency}. Write it like ${decimal(1250, currency)}.`));
+        this.trouble.replaceChildren(h('div', { class: 'alert', role: 'alert' }, wrong));
         field.focus();
         return;
       }
-      this.act(`${name} ${amount}`, `/${folder}`, { [member]: amount }, `${this.money(amount)} ${name === 'capture' ? 'captured' : 'refunded'}`);
+      field.removeAttribute('aria-invalid');
+      this.act(`${name} ${amount}`, `/${folder}`, { [member]: amount }, `${this.money(amount)} ${done}`);
     };
     return h('form', { class: 'inline', onsubmit: submit },
       h('label', { for: field.id }, `${verb}, in ${currency}`), field,
@@ -201,7 +206,7 @@ class OrderPage {
       h('p', { class: 'soft' }, [to.given_name, to.family_name].filter(Boolean).join(' '), to.city ? `, ${to.street_address}, ${to.postal_code} ${to.city}` : ''),
       h('p', { class: 'soft' }, [
         order.created_at ? `Ordered ${time(order.created_at)}.` : '', order.expires_at ? `The reservation ends ${time(order.expires_at)}.` : '',
-        order.merchant_reference1 ? `Reference ${order.merchant_reference1}.` : '',
+        order.klarna_reference ? `Klarna’s reference is ${order.klarna_reference}.` : '',
       ].filter(Boolean).join(' ')));
   }
 

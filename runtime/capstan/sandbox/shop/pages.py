@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
 from capstan.sandbox.accounts import DEMO_MERCHANT
-from capstan.sandbox.classic.orders import load_order
+from capstan.sandbox.classic.orders import KIND, load_order
 from capstan.sandbox.control import control_routes
 from capstan.sandbox.sample import ORDERS
 from capstan.sandbox.shop import hosted, widget
 from capstan.sandbox.shop.files import page, part
+from capstan.sandbox.state import Document, pick
 from capstan.sandbox.web import Answer, Call
 
 _SHOWN: Final = ("order_id", "merchant_reference1", "status", "fraud_status", "order_amount", "purchase_currency")
@@ -38,12 +40,22 @@ def art(call: Call) -> Answer:
     return part(call.params["file"], "art")
 
 
-@routes("GET", "/shop/samples")
-def samples(call: Call) -> Answer:
-    """The sample orders that are there, as they are now, for the shop to link to."""
+@routes("GET", "/shop/orders")
+def orders(call: Call) -> Answer:
+    """Orders as they are now, for the shop to link to: the samples, and those of `?id=...&id=...` that there are."""
     owner = replace(call, account=DEMO_MERCHANT)
-    found = [order for sample in ORDERS if (order := load_order(owner, sample.id)) is not None]
-    return Answer(200, {"orders": [{name: order[name] for name in _SHOWN} for order in found]})
+    samples = [load_order(owner, sample.id) for sample in ORDERS]
+    asked = [_whosever(call, id_) for id_ in call.request.query.get("id", ())]
+    return Answer(200, {"samples": _shown(samples), "asked": _shown(asked)})
+
+
+def _whosever(call: Call, id_: str) -> Document | None:
+    owner = call.accounts.get(call.state.owner_of(KIND, id_) or "")
+    return load_order(replace(call, account=owner), id_) if owner is not None else None
+
+
+def _shown(found: Iterable[Document | None]) -> list[Document]:
+    return [pick(order, *_SHOWN) for order in found if order is not None]
 
 
 ROUTES: Final = (*routes.routes, *widget.ROUTES, *hosted.ROUTES)

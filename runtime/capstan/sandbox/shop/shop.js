@@ -1,11 +1,13 @@
 // The shop: goods, and the way between its pages. The till is in checkout.js, orders are in order.js.
 
 import { shop, stepper } from './basket.js';
+import { capstan } from './capstan.js';
 import { showCheckout } from './checkout.js';
 import { count, h, memory, money } from './dom.js';
 import { GOODS, MARKETS } from './goods.js';
 import { showOrder, stateOf } from './order.js';
 import { showTrail } from './trail.js';
+import { elsewhere, unnamed } from './trouble.js';
 
 const main = document.querySelector('#main');
 let leave = () => {}; // what the present page wants done when it goes
@@ -17,12 +19,13 @@ function showGoods() {
     h('section', { class: 'hero' },
       h('h1', null, 'Good gear for small boats.'),
       h('p', null, 'Fill a basket, pay as a made-up customer, and watch every request on its way through Capstan.')),
+    capstan.url === null ? h('div', { class: 'alert' }, unnamed(), elsewhere(() => show(false))) : '',
     h('ul', { class: 'goods' }, GOODS.map((item) => h('li', null, card(item)))),
     h('div', { id: 'to-till', class: 'to-till', hidden: true }, h('span'), h('a', { class: 'button', href: '#/checkout' }, 'Check out')),
     orders(),
   );
   showBasket();
-  fetchSamples();
+  fetchOrders();
 }
 
 function card(item) {
@@ -49,7 +52,7 @@ function orders() {
   };
   return h('section', { class: 'orders' },
     h('h2', null, 'Orders'),
-    own.length ? h('ul', { class: 'links' }, own.map(orderLink)) : h('p', { class: 'soft' }, 'Yours appear here once you have paid.'),
+    h('div', { id: 'own' }, ownOrders(own)),
     h('div', { id: 'samples', hidden: true }, h('h3', null, 'Already in the sandbox'), h('ul', { class: 'links' })),
     h('form', { class: 'inline', onsubmit: open },
       h('label', { for: 'order-id' }, 'Open an order by its id'), field, h('button', { type: 'submit', class: 'plain' }, 'Open')));
@@ -59,11 +62,18 @@ const orderLink = (order) => h('li', null,
   h('a', { href: `#/order/${order.order_id}` }, order.merchant_reference1),
   h('span', { class: 'soft' }, [stateOf(order), money(order.order_amount, order.purchase_currency)].filter(Boolean).join(', ')));
 
-async function fetchSamples() {
+const ownOrders = (orders) => (orders.length ? h('ul', { class: 'links' }, orders.map(orderLink))
+  : h('p', { class: 'soft' }, 'Yours appear here once you have paid.'));
+
+/** The orders as they are now; those that the sandbox has forgotten go from this browser too. */
+async function fetchOrders() {
   const place = document.querySelector('#samples');
-  const response = await fetch('/shop/samples').catch(() => null);
+  const ids = memory.get('orders', []).map((order) => order.order_id);
+  const response = await fetch(`/shop/orders?${new URLSearchParams(ids.map((id) => ['id', id]))}`).catch(() => null);
   if (!response?.ok) return;
-  const samples = (await response.json()).orders;
+  const { samples, asked } = await response.json();
+  memory.set('orders', memory.get('orders', []).filter(({ order_id: id }) => !ids.includes(id) || asked.some((order) => order.order_id === id)));
+  document.querySelector('#own')?.replaceChildren(ownOrders(asked));
   place.hidden = !samples.length;
   place.querySelector('ul').replaceChildren(...samples.map(orderLink));
 }
@@ -101,6 +111,7 @@ function show(moved = true) {
   if (page === 'checkout') leave = showCheckout(main);
   else if (page === 'order' && id) leave = showOrder(main, decodeURIComponent(id));
   else showGoods();
+  document.querySelector('#start').href = capstan.link('/');
   document.title = `${main.querySelector('h1').textContent} · Bollard & Bell`;
   if (!moved) return;
   scrollTo(0, 0);

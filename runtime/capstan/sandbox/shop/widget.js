@@ -110,8 +110,9 @@
     const options = METHODS.map(([value, name, note], index) => element('label', { class: 'choice' },
       element('input', { type: 'radio', name: 'method', value, ...(index ? {} : { checked: '' }) }),
       element('span', {}, element('b', {}, name), element('small', {}, note))));
-    root.append(element('fieldset', {}, element('legend', {}, 'How would you like to pay?'), ...options,
-      element('p', {}, 'The sandbox’s form, in place of Klarna’s.')));
+    root.append(element('section', { 'aria-label': 'Ways to pay' },
+      element('fieldset', {}, element('legend', {}, 'How would you like to pay?'), ...options,
+        element('p', {}, 'The sandbox’s form, in place of Klarna’s.'))));
     return root;
   }
 
@@ -143,6 +144,9 @@
     return made;
   }
 
+  // The page around it may be of any colour, and style whatever stands in it: the form has a ground of its own, light or
+  // dark as the page says it is.
+
   /** A sheet rather than a style element: it also works where a page forbids inline styles. */
   function styled(root) {
     const sheet = new CSSStyleSheet();
@@ -152,9 +156,15 @@
   }
 
   const STYLE = `
-    :host { color-scheme: light dark; font: 16px/1.4 "Avenir Next", Avenir, "Segoe UI", system-ui, sans-serif; --ink: #10282c; --soft: #4c6266;
-      --paper: #fff; --line: #c9d4d1; --accent: #0a5f6b; --on: #fff; color: var(--ink); }
-    @media (prefers-color-scheme: dark) { :host { --ink: #e9f1ef; --soft: #a5bbbb; --paper: #14282c; --line: #36535b; --accent: #6fd0cb; --on: #06201f; } }
+    :host { display: block; }
+    section, dialog { --ink: #10282c; --soft: #4c6266; --paper: #fff; --line: #c9d4d1; --accent: #0a5f6b; --on: #fff; color-scheme: light;
+      background: var(--paper); color: var(--ink); font: 16px/1.4 "Avenir Next", Avenir, "Segoe UI", system-ui, sans-serif; letter-spacing: normal;
+      text-align: start; text-transform: none; text-shadow: none; }
+    @supports (color: light-dark(#000, #fff)) {
+      section, dialog { color-scheme: inherit; --ink: light-dark(#10282c, #e9f1ef); --soft: light-dark(#4c6266, #a5bbbb);
+        --paper: light-dark(#fff, #14282c); --line: light-dark(#c9d4d1, #36535b); --accent: light-dark(#0a5f6b, #6fd0cb); --on: light-dark(#fff, #06201f); }
+    }
+    section { border-radius: 16px; padding: 16px; border: 1px solid var(--line); }
     fieldset { border: 0; margin: 0; padding: 0; display: grid; gap: 8px; }
     legend { padding: 0; margin-bottom: 8px; font-weight: 700; }
     p { margin: 4px 0 0; color: var(--soft); font-size: 14px; }
@@ -163,8 +173,8 @@
     .choice:focus-within { outline: 3px solid var(--accent); outline-offset: 2px; }
     input { accent-color: var(--accent); width: 20px; height: 20px; margin: 0; flex: none; outline: none; }
     b, small { display: block; } small { color: var(--soft); font-size: 14px; }
-    dialog { border: 0; border-radius: 20px; padding: 28px; width: min(400px, calc(100vw - 32px)); box-sizing: border-box; background: var(--paper);
-      color: var(--ink); box-shadow: 0 24px 80px #0008; }
+    dialog { border: 0; border-radius: 20px; padding: 28px; width: min(400px, calc(100vw - 32px)); box-sizing: border-box;
+      box-shadow: 0 24px 80px #0008; }
     dialog::backdrop { background: #061417b8; }
     .over { font-size: 13px; margin: 0; } h2 { margin: 4px 0 2px; font-size: 28px; letter-spacing: -.02em; }
     form { display: grid; gap: 10px; } form > p + button { margin-top: 12px; }
