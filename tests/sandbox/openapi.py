@@ -1,7 +1,7 @@
 """Requests and answers held against Klarna's OpenAPI documents, where those are at hand.
 
 A request that is accepted (2xx) must be valid by them, and so must every answer. Without the documents nothing is
-checked, and `REASON` says so; a test of its own fails when they are present and nothing was checked.
+checked, and `REASON` says so; test_openapi.py sees to it that something is checked when they are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import yaml
 FOLDER = Path(__file__).parents[2].parent / "shared" / "klarna" / "openapi"
 REASON = "the OpenAPI documents are not at hand"
 _METHODS = ("get", "post", "put", "patch", "delete")
-checked = 0
+checked: set[str] = set()  # the operations that were seen
 
 
 @functools.cache
@@ -40,13 +40,12 @@ def _operations() -> list[tuple[str, re.Pattern[str], dict[str, Any], dict[str, 
 
 def check(method: str, path: str, body: Any, reply: Any) -> None:
     """Raise AssertionError where the exchange is not as described."""
-    global checked  # noqa: PLW0603 - counted for the test that wants to see that something was
     if not FOLDER.is_dir() or path.startswith(("/sandbox", "/shop")):
         return
     bare = path.partition("?")[0]
     for known, pattern, operation, document in _operations():
         if known == method and pattern.fullmatch(bare):
-            checked += 1
+            checked.add(f"{method} {pattern.pattern}")
             _check(operation, document, body, reply, f"{method} {bare}")
             return
 
