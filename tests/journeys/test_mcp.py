@@ -595,3 +595,10 @@ async def test_a_request_id_that_is_still_being_answered_is_refused(
         assert two.status_code == 400
         gate.set()
         assert (await one).json()["result"]["structuredContent"] == {"order": "A"}
+
+
+async def test_a_path_that_is_not_there_says_where_mcp_is_spoken(server: Capstan) -> None:
+    async with client(server.mcp.removesuffix("/mcp")) as http:
+        found = (await http.get("/docs")).json()
+    assert found["code"] == "no-route"
+    assert found["hint"].startswith("MCP is spoken at /mcp")

@@ -37,8 +37,8 @@ class Generation:
         for port in self.site.ports:
             units = [RestUnit(operation, self.live[id(operation.unit)]) for operation in port.operations]
             pages = _pages(port) if port.has_rest else {}
-            rest = RestApp(units, self.settings, pages)
             mcp = {path: app for (number, path), app in endpoints.items() if number == port.port}
+            rest = RestApp(units, self.settings, pages, tuple(mcp))
             self.doors[port.port] = Door(self._access[port.port], rest, mcp)
 
     def enter(self) -> None:

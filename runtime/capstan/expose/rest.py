@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -43,10 +43,13 @@ class RestUnit:
 class RestApp:
     """The routes of one port."""
 
-    def __init__(self, units: list[RestUnit], settings: Settings, pages: Mapping[str, Page]) -> None:
+    def __init__(
+        self, units: list[RestUnit], settings: Settings, pages: Mapping[str, Page], elsewhere: Sequence[str] = ()
+    ) -> None:
         self._router: Router[RestUnit] = Router()
         self._settings = settings
         self._pages = pages  # a declared route of the same path goes first
+        self._hint = _hint(pages, elsewhere)
         for unit in units:
             self._router.add(unit.plan.method, unit.plan.segments, unit)
 
@@ -71,7 +74,7 @@ class RestApp:
         await respond_problem(send, 404, {
             "type": "urn:capstan:error:no-route", "title": "Not Found", "status": 404, "code": "no-route",
             "detail": "there is no route of this path", "outcome": "not-sent", "retry_safe": True,
-            "hint": "the routes are listed at /docs and /openapi.json",
+            **self._hint,
         }, head=method == "HEAD")  # fmt: skip
 
     async def _not_by_this_method(self, method: str, allowed: set[str], send: Send) -> None:
@@ -155,6 +158,14 @@ class RestApp:
             if len(taken) > _BUFFERED_BYTES:
                 return pieces, bytes(taken), False
         return pieces, bytes(taken), True
+
+
+def _hint(pages: Mapping[str, Page], elsewhere: Sequence[str]) -> dict[str, str]:
+    """What whoever asked for a path that is not there may have meant."""
+    if pages:
+        return {"hint": "the routes are listed at /docs and /openapi.json"}
+    shown = ", ".join(sorted(elsewhere, key=len)[:4])
+    return {"hint": f"MCP is spoken at {shown}{', ...' if len(elsewhere) > 4 else ''}"} if elsewhere else {}
 
 
 class _BrokenOff(UpstreamError):
