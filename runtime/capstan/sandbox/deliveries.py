@@ -228,4 +228,4 @@ async def _post(session: aiohttp.ClientSession, document: Document, policy: Poli
         return _ELSEWHERE if elsewhere else _Outcome(f"no answer: {type(error).__name__}")
     except Exception:  # whatever a merchant's address or headers bring about, the others go on
         logger.exception("a delivery to %s failed", document["url"])
-        return _Outcome("not sent: the sandbox failed", may_change=False)
+        return _Outcome("the sandbox failed; whether it was sent is not known", may_change=False)
