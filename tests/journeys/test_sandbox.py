@@ -28,7 +28,7 @@ HOSTS = frozenset({"api.shop.invalid"})
 DEMO_VARIABLES = {"SHOP_TOKEN": "demo-token"}
 
 
-def run(*, host, port, database, rate_limits, ready):
+def run(*, host, port, database, rate_limits, capstan_url, ready):
     if database == "cannot-be-opened":
         print("capstan sandbox: cannot-be-opened is no database", file=sys.stderr)
         return 1
@@ -36,7 +36,7 @@ def run(*, host, port, database, rate_limits, ready):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             told = {"pid": os.getpid(), "host": self.headers["Host"], "path": self.path, "database": database,
-                    "token": self.headers["Authorization"], "limits": rate_limits}
+                    "token": self.headers["Authorization"], "limits": rate_limits, "capstan": capstan_url}
             body = json.dumps(told).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
@@ -160,6 +160,7 @@ async def test_calls_go_to_the_sandbox_with_its_credentials(shop: Path, env: dic
     assert (told.pop("host"), told.pop("path")) == ("api.shop.invalid", "/v1/orders")
     assert told.pop("token") == "Bearer **********"  # echoed, and masked on its way
     assert (told.pop("database"), told.pop("limits")) == ("state.db", False)
+    assert told.pop("capstan") == server.rest
     assert server.process.returncode == 0
     assert await is_gone(told["pid"])
 
@@ -278,6 +279,12 @@ async def test_a_call_goes_to_a_sandbox_that_runs(shop: Path, env: dict[str, str
 def test_a_port_that_is_none_is_bad_usage(env: dict[str, str]) -> None:
     done = run_capstan("sandbox", "--port", "70000", env=env)
     assert (done.returncode, done.stderr) == (2, "capstan: 70000 is no port\n")
+
+
+@pytest.mark.parametrize("url", ["localhost:8080", "http://localhost:8080/docs", "http:///"])
+def test_a_capstan_that_is_no_address_is_bad_usage(env: dict[str, str], url: str) -> None:
+    done = run_capstan("sandbox", "--capstan", url, env=env)
+    assert (done.returncode, done.stderr) == (2, f"capstan: --capstan takes http://host:port, not '{url}'\n")
 
 
 async def test_a_sandbox_goes_on_when_its_input_ends(env: dict[str, str]) -> None:

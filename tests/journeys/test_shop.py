@@ -136,7 +136,8 @@ async def test_what_is_for_good_wants_to_be_pressed_twice(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        pytest.param("1000", "Capture not allowed. (403 CAPTURE_NOT_ALLOWED)", id="more than there is"),
+        pytest.param("154", "£154.00 is too much: at most £153.99 can be captured.", id="more than there is"),
+        pytest.param("0", "Nothing cannot be captured.", id="nothing"),
         pytest.param("a lot", "“a lot” is not an amount of GBP. Write it like 12.50.", id="no number"),
         pytest.param("1.234", "“1.234” is not an amount of GBP.", id="a fraction of a penny"),
     ],
@@ -149,7 +150,22 @@ async def test_a_refusal_is_said_in_words(shop: Shop, typed: str, said: str) -> 
     await shop.browser.until("document.querySelector('.alert')")
     (alert,) = await shop.browser.text(".alert")
     assert said in alert
+    assert not [row for row in await shop.trail() if row.startswith("POST")]
     assert (await by_rest(shop.server, ORDERS[6].id))["captures"] == []
+
+
+async def test_a_refusal_that_stays_one_offers_no_other_try(shop: Shop) -> None:
+    await shop.add("Watch mug")
+    await shop.pay("approve")
+    id_ = await shop.order_id()
+    await shop.browser.run("void Object.defineProperty(document, 'hidden', {value: true})")  # it looks no more
+    async with client(shop.server.rest) as http:
+        assert (await http.post(f"{ORDER_PATH}/{id_}/cancel")).status_code == 204
+    await shop.press("#do-capture")
+    await shop.browser.until("document.querySelector('.alert')")
+    (alert,) = await shop.browser.text(".alert")
+    assert alert.startswith("That did not work. Capture not allowed. (403 CAPTURE_NOT_ALLOWED)")
+    assert await shop.browser.text(".alert button") == []
 
 
 async def test_what_is_tried_again_after_a_lost_answer_happens_once(shop: Shop) -> None:
@@ -249,20 +265,30 @@ async def test_a_capstan_that_is_down_is_told_with_how_to_start_it(shop: Shop) -
     await shop.add("Watch mug")
     await shop.press("#basket")
     await shop.press("form .big")
-    await shop.browser.until("document.querySelector('.alert pre')")
+    await shop.browser.until("document.querySelector('.alert form')")
     (alert,) = await shop.browser.text(".alert")
     assert "Capstan does not answer at http://127.0.0.1:" in alert
-    assert "capstan serve --sandbox capabilities" in alert
+    assert f"The one that started this sandbox is at {shop.server.rest}." in alert
     assert (await shop.trail())[-1] == "POST /v1/payments/v1/sessions no answer"
-    await shop.browser.fill("Or is its REST adapter somewhere else?", shop.server.rest)
+    assert await shop.browser.run("document.querySelector('.alert input').value") == shop.server.rest
     await shop.press(".alert [type=submit]")  # which tries again
     await shop.browser.until("document.querySelector('form .big').textContent.startsWith('Pay')")
     assert await shop.browser.text(".alert") == []
 
 
+async def test_a_capstan_that_went_is_told_with_how_to_start_it_again(shop: Shop) -> None:
+    async with serving(FILES[0], FILES[1], "--sandbox", ports=(8080, 9090, 8181)) as server:
+        passing = Shop(shop.browser, server)
+        await passing.open(f"#/order/{ORDERS[0].id}")
+        await shop.browser.until("document.querySelector('.amounts')")
+    await shop.browser.until("document.querySelector('.alert pre')")
+    (alert,) = await shop.browser.text(".alert pre")
+    assert alert == f"capstan serve --sandbox --port-offset {server.offset} capabilities"
+
+
 async def test_a_capstan_that_lets_no_page_in_is_told_from_one_that_is_down(shop: Shop) -> None:
     env = {"KLARNA_API_USERNAME": "u", "KLARNA_API_PASSWORD": "p"}
-    async with serving(FILES[1], env=env, ports=(8080, 9090)) as closed:
+    async with serving(FILES[1], env=env) as closed:
         await shop.open(f"#/order/{ORDERS[0].id}", capstan=closed.rest)
         await shop.browser.until("document.querySelector('.alert pre')")
         (alert,) = await shop.browser.text(".alert")

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from capstan.sandbox.accounts import MERCHANTS
 from capstan.sandbox.app import App
+from capstan.sandbox.choice import choice
 from sandbox.client import Client
 
 FOLDER = Path(str(files("capstan.sandbox.shop")))
 FILES = sorted(path for path in FOLDER.rglob("*") if path.suffix in {".html", ".css", ".js", ".svg"})
 LINE = {"name": "Lantern", "quantity": 1, "unit_price": 4200, "total_amount": 4200}
+OTHER_MERCHANT = MERCHANTS[1]
 PURCHASE = {"purchase_country": "GB", "purchase_currency": "GBP", "order_amount": 4200, "order_lines": [LINE]}
 
 
@@ -45,6 +48,48 @@ def test_everything_a_page_refers_to_is_there(control: Client) -> None:
 @pytest.mark.parametrize("path", ["/shop/pages.py", "/shop/shop.html", "/shop/..%2Fapp.py", "/shop/art/..%2Fshop.js"])
 def test_nothing_else_of_the_package_is_served(control: Client, path: str) -> None:
     assert control.get(path).status == 404
+
+
+def test_the_pages_are_told_where_capstan_is(app: App, control: Client) -> None:
+    assert control.get("/sandbox/capstan").json == {"rest": None}
+    app.capstan_url = "http://127.0.0.1:11080"
+    assert control.get("/sandbox/capstan").json == {"rest": "http://127.0.0.1:11080"}
+
+
+def test_orders_that_are_there_are_told_whosever_they_are(app: App, control: Client) -> None:
+    other = Client(app, OTHER_MERCHANT)
+    token = _authorized(app, other)
+    placed = other.post(f"/payments/v1/authorizations/{token}/order", PURCHASE).json["order_id"]
+    asked = control.get(f"/shop/orders?id=nobody&id={placed}").json["asked"]
+    assert [order["order_id"] for order in asked] == [placed]
+    assert "shipping_address" not in asked[0]
+
+
+def _authorized(app: App, merchant: Client) -> str:
+    session = merchant.post("/payments/v1/sessions", PURCHASE).json
+    body = {"client_token": session["client_token"]}
+    given = Client(app, None).post("/shop/widget/authorize", body, Content_Type="application/json")
+    token: str = given.json["result"]["authorization_token"]
+    return token
+
+
+# --- pages on which a customer decides
+
+
+def test_what_a_merchant_says_stays_text_on_a_customers_page() -> None:
+    evil = '"><script>alert(1)</script>'
+    page = choice(evil, evil, {evil: evil}, amount=1, currency=evil, goes_to=evil)
+    text = page.payload().decode()
+    assert text.count("<script") == 1  # its own
+    assert "alert(1)</script>" not in text
+    assert text.count("&lt;script&gt;") == 8
+
+
+@pytest.mark.parametrize(("framed", "elsewhere"), [(False, "; frame-ancestors 'none'"), (True, "")])
+def test_only_the_page_of_a_snippet_stands_in_others(framed: bool, elsewhere: str) -> None:
+    policy = dict(choice("To pay", "new", {}, framed=framed).headers)["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self';")
+    assert policy.endswith(f"form-action 'none'{elsewhere}")
 
 
 # --- the widget

@@ -17,6 +17,9 @@ const REVIEW = { PENDING: 'Under fraud review', REJECTED: 'Rejected by the fraud
 /** An order's state in words, where it is known. */
 export const stateOf = (order) => (order.status === 'AUTHORIZED' && REVIEW[order.fraud_status]) || STATES[order.status] || order.status;
 
+/** What an order goes by, in lists and on its page. */
+export const nameOf = (order) => order.merchant_reference1 || order.klarna_reference || order.order_id.slice(0, 8);
+
 /** Draw an order; gives what to do when it is left. */
 export function showOrder(main, id) {
   const page = new OrderPage(main, id);
@@ -73,7 +76,7 @@ class OrderPage {
     const { order } = this;
     const focused = document.activeElement?.id;
     const typed = new Map([...this.body.querySelectorAll('input')].map((field) => [field.id, [field.value, field.defaultValue]]));
-    this.title.textContent = `Order ${order.merchant_reference1 ?? order.klarna_reference ?? this.id.slice(0, 8)}`;
+    this.title.textContent = `Order ${nameOf(order)}`;
     document.title = `${this.title.textContent} · Bollard & Bell`;
     this.state.replaceChildren(h('span', { class: `state ${order.status.toLowerCase()}` }, STATES[order.status] ?? order.status),
       REVIEW[order.fraud_status] ? h('span', { class: 'state review' }, REVIEW[order.fraud_status]) : '',

@@ -15,7 +15,10 @@ from capstan.sandbox.shop.files import page, part
 from capstan.sandbox.state import Document, pick
 from capstan.sandbox.web import Answer, Call
 
-_SHOWN: Final = ("order_id", "merchant_reference1", "status", "fraud_status", "order_amount", "purchase_currency")
+_SHOWN: Final = (
+    "order_id", "merchant_reference1", "klarna_reference", "status", "fraud_status", "order_amount",
+    "purchase_currency",
+)  # fmt: skip
 
 routes = control_routes()
 

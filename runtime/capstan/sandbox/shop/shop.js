@@ -5,7 +5,7 @@ import { capstan } from './capstan.js';
 import { showCheckout } from './checkout.js';
 import { count, h, memory, money } from './dom.js';
 import { GOODS, MARKETS } from './goods.js';
-import { showOrder, stateOf } from './order.js';
+import { nameOf, showOrder, stateOf } from './order.js';
 import { showTrail } from './trail.js';
 import { elsewhere, unnamed } from './trouble.js';
 
@@ -19,7 +19,7 @@ function showGoods() {
     h('section', { class: 'hero' },
       h('h1', null, 'Good gear for small boats.'),
       h('p', null, 'Fill a basket, pay as a made-up customer, and watch every request on its way through Capstan.')),
-    capstan.url === null ? h('div', { class: 'alert' }, unnamed(), elsewhere(() => show(false))) : '',
+    capstan.url === null ? h('div', { class: 'alert note' }, unnamed(), elsewhere(() => show(false))) : '',
     h('ul', { class: 'goods' }, GOODS.map((item) => h('li', null, card(item)))),
     h('div', { id: 'to-till', class: 'to-till', hidden: true }, h('span'), h('a', { class: 'button', href: '#/checkout' }, 'Check out')),
     orders(),
@@ -59,7 +59,7 @@ function orders() {
 }
 
 const orderLink = (order) => h('li', null,
-  h('a', { href: `#/order/${order.order_id}` }, order.merchant_reference1),
+  h('a', { href: `#/order/${order.order_id}` }, nameOf(order)),
   h('span', { class: 'soft' }, [stateOf(order), money(order.order_amount, order.purchase_currency)].filter(Boolean).join(', ')));
 
 const ownOrders = (orders) => (orders.length ? h('ul', { class: 'links' }, orders.map(orderLink))

@@ -8,7 +8,7 @@ if (capstan.url !== null) document.querySelector('#docs a').href = `${capstan.ur
 else {
   document.querySelector('#docs').replaceChildren(h('p', null, h('strong', null, 'Capstan’s REST routes'),
     h('span', null, 'No Capstan was named: this sandbox was started by itself. ', h('code', null, 'capstan serve --sandbox'),
-      ' starts one beside it; one that runs is named by ', h('code', null, '/shop?capstan=URL'), ' or ', h('code', null, 'capstan sandbox --capstan URL'), '.')));
+      ' starts both. One that runs is named by ', h('code', null, '/shop?capstan=URL'), ' or ', h('code', null, 'capstan sandbox --capstan URL'), '.')));
 }
 
 const { accounts, control_paths: paths } = await (await fetch('/sandbox')).json();

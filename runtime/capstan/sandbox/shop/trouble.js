@@ -3,7 +3,8 @@
 import { capstan, NoAnswer, NotNamed } from './capstan.js';
 import { h, say } from './dom.js';
 
-const USUAL_PORT = 8181; // of a sandbox; an offset moves it and Capstan's ports alike
+const USUAL_PORT = 8181;
+const USUAL_REST_PORT = 8080; // in the bundled files
 const BUSY = new Set([429, 502, 503, 504]); // the same request may well do better in a moment
 const FILES = ['payments', 'order-management-orders', 'order-management-captures', 'order-management-refunds'];
 
@@ -34,28 +35,30 @@ function words(trouble) {
   const option = closed ? ` --cors-origin ${location.origin}` : '';
   if (capstan.url === capstan.starter) {
     const advice = closed ? 'Start it so that it does:' : 'This sandbox was started with it and ends with it. Start both again:';
-    return [what, advice, command(`capstan serve --sandbox${offset()}${option} capabilities`)];
+    return [what, advice, command(`capstan serve --sandbox${ports()}${option} capabilities`)];
   }
   return [what, closed ? ['Start it with this option:', command(option.trim())] : '', `The one that started this sandbox is at ${capstan.starter}. `].flat();
 }
 
-/** A sandbox that was started by itself, and nobody said where Capstan is: also for pages that can say so at once. */
-export const unnamed = () => [strong('No Capstan was named. '), 'This sandbox was started by itself. ', ...alone(),
-  'Then name it below, in this page’s address (', h('code', null, `${location.pathname}?capstan=URL`), '), or when the sandbox is started (',
-  h('code', null, 'capstan sandbox --capstan URL'), ').'];
+/** What a page says where nobody said where Capstan is; the form that names one goes below it. */
+export const unnamed = () => [strong('No Capstan was named. '), 'This sandbox was started by itself. Say below where Capstan is, or in this page’s address (',
+  h('code', null, `${location.pathname}?capstan=URL`), '), or when the sandbox is started (', h('code', null, 'capstan sandbox --capstan URL'), ').',
+  h('details', null, h('summary', null, 'How to start one'), alone())];
 
 /** How Capstan is started for a sandbox that runs already. */
 function alone() {
   const uris = FILES.map((name) => `  --base-uri ${name}=${location.origin} \\\n`).join('');
   return ['The shortest way is ', h('code', null, 'capstan serve --sandbox capabilities'),
-    ', which starts a sandbox of its own. One that runs already is named for each namespace:',
+    ', which starts a sandbox of its own. To use this one, name it for each namespace:',
     command('KLARNA_API_USERNAME=sandbox-playground-eu KLARNA_API_PASSWORD=sandbox-password \\\n'
       + `capstan serve --cors-origin ${location.origin} \\\n${uris}  ${FILES.map((name) => `capabilities/klarna/${name}.yaml`).join(' \\\n  ')}`)];
 }
 
-function offset() {
-  const moved = Number(location.port) - USUAL_PORT;
-  return moved ? ` --port-offset ${moved}` : '';
+/** The options that put both where they were. */
+function ports() {
+  const offset = Number(new URL(capstan.starter).port) - USUAL_REST_PORT;
+  const port = Number(location.port) - offset;
+  return (offset ? ` --port-offset ${offset}` : '') + (port === USUAL_PORT ? '' : ` --sandbox-port ${port}`);
 }
 
 function hint(error) {
@@ -68,7 +71,7 @@ const button = (text, action) => h('button', { type: 'button', class: 'plain', o
 
 /** A form to name Capstan with. */
 export function elsewhere(again) {
-  const usual = capstan.starter ?? `http://${location.hostname}:8080`;
+  const usual = capstan.starter ?? `http://${location.hostname}:${USUAL_REST_PORT}`;
   const field = h('input', { id: 'capstan-url', type: 'url', value: usual, required: true });
   return h('form', { class: 'inline', onsubmit: (event) => { event.preventDefault(); capstan.move(field.value); again?.(); } },
     h('label', { for: 'capstan-url' }, capstan.url === null ? 'Where are its REST routes?' : 'Or is its REST adapter somewhere else?'),
