@@ -86,7 +86,7 @@ def test_what_a_merchant_says_stays_text_on_a_customers_page() -> None:
 
 
 @pytest.mark.parametrize(("framed", "elsewhere"), [(False, "; frame-ancestors 'none'"), (True, "")])
-def test_only_the_page_of_a_snippet_stands_in_others(framed: bool, elsewhere: str) -> None:
+def test_only_the_page_of_a_snippet_stands_in_others(*, framed: bool, elsewhere: str) -> None:
     policy = dict(choice("To pay", "new", {}, framed=framed).headers)["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; script-src 'self';")
     assert policy.endswith(f"form-action 'none'{elsewhere}")

@@ -64,7 +64,7 @@ class Till {
       h('ul', { class: 'lines' }, rows),
       h('dl', { class: 'sums' },
         h('div', null, h('dt', null, 'Delivery'), h('dd', null, shop.money(shop.market.shipping))),
-        h('div', null, h('dt', null, `Of that, tax (${shop.market.taxRate / 100} %)`), h('dd', null, shop.money(tax))),
+        h('div', null, h('dt', null, `Tax in the total (${shop.market.taxRate / 100} %)`), h('dd', null, shop.money(tax))),
         h('div', { class: 'sum' }, h('dt', null, 'Total'), h('dd', null, shop.money(shop.total)))));
     if (this.session) this.button.textContent = `Pay ${shop.money(shop.total)}`;
     if (item) this.lines.querySelector(`[data-item="${item.id}"] [data-is="${focus}"]`)?.focus();
