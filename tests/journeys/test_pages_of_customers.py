@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from capstan.sandbox.accounts import DEMO_PARTNER
+from capstan.sandbox.network.partners import own_id
 from journeys.browser import NEEDS_BROWSER, Browser, browsing
 from journeys.running import REPOSITORY, Capstan, client, free_offset
 from journeys.shopping import Shop
@@ -166,6 +168,24 @@ async def test_a_payment_request_is_decided_on_its_page(
     await browser.until("document.querySelector('.soft')?.textContent === 'Declined.'")
     assert await browser.text("button") == []
     assert browser.faults == []
+
+
+async def test_an_identity_request_leads_back_from_its_page(browser: Browser, sandbox: str) -> None:
+    path = f"/v2/accounts/{own_id(DEMO_PARTNER)}/identity/requests"
+    async with RecordingUpstream() as partner:
+        partner.then(reply(body="<main><h1>Welcome</h1></main>", content_type="text/html"))
+        asked = {"customer_interaction_config": {"return_url": f"{partner.url}/back"}}
+        async with client(sandbox, headers={"Authorization": "basic klarna_test_api_sandbox"}) as http:
+            made = (await http.post(path, json=asked)).json()
+        await browser.open(made["state_context"]["customer_interaction"]["identity_request_url"])
+        assert await browser.text("h1, .soft, button") == [
+            "Identity request",
+            "Waits for the customer.",
+            "Say who I am",
+        ]
+        await browser.until("document.readyState === 'complete'")  # its script was run
+        await browser.click("button")
+        await browser.until("document.querySelector('h1')?.textContent === 'Welcome'")
 
 
 # --- a sandbox that was started by itself

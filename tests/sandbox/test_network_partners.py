@@ -250,7 +250,7 @@ def test_a_deep_link_is_signed_or_says_for_whom(partner: Partner) -> None:
 def test_an_identity_request_is_completed_by_the_customer(partner: Partner) -> None:
     made = partner.ok("create-identity-request", {"request_customer_token": {"scopes": ["customer:login"]}})
     url = made["state_context"]["customer_interaction"]["identity_request_url"]
-    assert b"data-act='complete'" in partner.control.get(url.removeprefix(partner.client.app.public_url)).content
+    assert b'data-act="complete"' in partner.control.get(url.removeprefix(partner.client.app.public_url)).content
     partner.act(f"identity-requests/{made['identity_request_id']}/complete")
     read = partner.ok("read-identity-request")
     assert read["state"] == "COMPLETED"
@@ -272,7 +272,7 @@ def test_a_browser_finds_a_page_for_the_customer(partner: Partner, app: App) -> 
     path = made["payment_request_url"].removeprefix(app.public_url)
     page = Client(app, None).get(path)
     assert page.headers["content-type"].startswith("text/html")
-    assert b"data-act='complete'" in page.content
+    assert b'data-act="complete"' in page.content
     assert b"</script><b>" not in page.content
     partner.act(f"payment-requests/{made['payment_request_id']}/decline")
-    assert b"data-act='complete'" not in Client(app, None).get(path).content
+    assert b"data-act" not in Client(app, None).get(path).content
