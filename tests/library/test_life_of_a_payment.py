@@ -15,10 +15,6 @@ from capstan.sandbox import DEMO_VARIABLES
 from journeys.running import serving
 from library.classic import FOLDER
 
-_SANDBOX: Final = """
-from capstan.sandbox import run
-run(host="127.0.0.1", port=0, database=None, rate_limits=False, ready=lambda url: print(url, flush=True))
-"""
 _LINE: Final = {
     "type": "physical", "reference": "H-1", "name": "Hat", "quantity": 2, "unit_price": 5000, "tax_rate": 2500,
     "total_amount": 10000, "total_tax_amount": 2000,
@@ -37,12 +33,14 @@ _BASKET: Final = {
 async def sandbox() -> AsyncIterator[str]:
     """Where a sandbox listens."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _SANDBOX, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
+        sys.executable, "-m", "capstan", "sandbox", "--port", "0",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
     try:
         assert process.stdout is not None
         async with asyncio.timeout(15):
-            url = (await process.stdout.readline()).decode().strip()
+            url = (await process.stdout.readline()).decode().rpartition(" ")[2].strip()
+        assert url.startswith("http://")
         yield url
     finally:
         process.terminate()
