@@ -11,19 +11,9 @@ from typing import Any, Protocol
 
 from capstan.sandbox.classic.cardkeys import DEMO_KEY_ID
 from sandbox.baskets import line, person, purchase
+from sandbox.client import Reply
 
 Control = Callable[[str, str, Any], Any]
-
-
-class Reply(Protocol):
-    @property
-    def status(self) -> int | None: ...
-    @property
-    def headers(self) -> Any: ...
-    @property
-    def content(self) -> bytes: ...
-    @property
-    def json(self) -> Any: ...
 
 
 class Client(Protocol):

@@ -14,7 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -26,26 +26,10 @@ from capstan.load.files import find_files
 from capstan.plan.build import plan_file
 from capstan.plan.types import RestOperationPlan, ToolPlan, UnitPlan
 from journeys.running import REPOSITORY
+from sandbox.client import Reply
 
 LIBRARY: Final = REPOSITORY / "capabilities" / "klarna"
 _TOOL_SETS: Final = ("klarna-orders.yaml", "klarna-payment-lifecycle.yaml")  # they repeat operations
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What came back. A tool call with an answer tells no status: None."""
-
-    status: int | None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    content: bytes = b""
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.content)
-
-    @property
-    def ok(self) -> bool:
-        return self.status is None or 200 <= self.status < 300
 
 
 @dataclass(frozen=True)
@@ -121,18 +105,6 @@ class Through:
         self, door: Door, values: Mapping[str, str], query: Any, headers: Mapping[str, str], body: Any
     ) -> Reply:
         raise NotImplementedError
-
-    def get(self, path: str, **more: Any) -> Reply:
-        return self.send("GET", path, **more)
-
-    def post(self, path: str, body: Any = None, **more: Any) -> Reply:
-        return self.send("POST", path, body, **more)
-
-    def patch(self, path: str, body: Any = None, **more: Any) -> Reply:
-        return self.send("PATCH", path, body, **more)
-
-    def delete(self, path: str, **more: Any) -> Reply:
-        return self.send("DELETE", path, **more)
 
 
 class ThroughRest(Through):

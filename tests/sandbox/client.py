@@ -16,7 +16,9 @@ from sandbox import openapi
 
 @dataclass(frozen=True)
 class Reply:
-    status: int
+    """What came back. A tool's answer, where a test asks by MCP, tells no status: None."""
+
+    status: int | None
     headers: Mapping[str, str]
     content: bytes
 
