@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from capstan.load.document import Place
-from capstan.load.expression import JsonPath, PathTemplate, Template
+from capstan.load.expression import PathTemplate, Template
+from capstan.load.jsonpath import JsonPath
 
 Where = Literal["path", "query", "header", "cookie", "body", "environment"]
 Effect = Literal["read", "write", "money", "irreversible"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from capstan.load import model
-from capstan.load.expression import parse_jsonpath, parse_template
+from capstan.load.expression import parse_template
+from capstan.load.jsonpath import parse_jsonpath
 from capstan.load.node import Node
 
 

@@ -14,15 +14,8 @@ from capstan.errors import Problem
 from capstan.load import model
 from capstan.load.body import parse_body
 from capstan.load.document import Document
-from capstan.load.expression import (
-    JsonPath,
-    PathTemplate,
-    Template,
-    parse_braces,
-    parse_jsonpath,
-    parse_path,
-    parse_route,
-)
+from capstan.load.expression import PathTemplate, Template, parse_braces, parse_path, parse_route
+from capstan.load.jsonpath import JsonPath, parse_jsonpath
 from capstan.load.node import Node, Reader
 from capstan.load.output import parse_outputs
 from capstan.load.parameters import parse_parameters, parse_types

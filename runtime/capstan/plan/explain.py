@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, assert_never
 
-from capstan.load.expression import JsonPath
+from capstan.load.jsonpath import JsonPath
 from capstan.plan.output import FirstFound, Items, Object, Picked, Shape, Static, Whole
 from capstan.plan.types import CallPlan, CapabilityPlan, RequestPlan, StepPlan, UnitPlan
 from capstan.plan.values import ABSENT, Constant, FromInput, Joined, Secret, Tree

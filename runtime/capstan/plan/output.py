@@ -8,7 +8,8 @@ from typing import Any
 
 from capstan.errors import ShapeError
 from capstan.load.document import Place
-from capstan.load.expression import JsonPath, Template
+from capstan.load.expression import Template
+from capstan.load.jsonpath import JsonPath
 from capstan.load.model import Output
 from capstan.plan.values import ABSENT, Arguments, Constant, Source, read_integer, read_number
 
