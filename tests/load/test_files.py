@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from capstan.errors import LoadError
-from capstan.load.files import find_files
+from capstan.load.files import find_files, find_written
 
 
 def write(path: Path, text: str = "naftiko: 1.0.0-alpha2\n") -> Path:
@@ -85,3 +85,28 @@ def test_a_name_that_no_file_can_have_is_told() -> None:
     with pytest.raises(LoadError) as caught:
         find_files(["a" * 5000])
     assert caught.value.problems[0].code == "no-such-file"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("x.yaml", ["caps/x.yaml"], id="a name"),
+        pytest.param("./a%20b/x.yaml", ["caps/a%20b/x.yaml"], id="a path means what it says"),
+        pytest.param("../x.yaml", ["x.yaml"], id="a folder up"),
+        pytest.param("/etc/x.yaml", ["/etc/x.yaml"], id="an absolute path"),
+        pytest.param("file:///etc/a%20b.yaml", ["/etc/a b.yaml"], id="an absolute URI is decoded"),
+        pytest.param("file://localhost/etc/x.yaml", ["/etc/x.yaml"], id="a URI that names this host"),
+        pytest.param("file:/etc/x.yaml", ["/etc/x.yaml"], id="a URI with one slash"),
+        pytest.param("file:///./x.yaml", ["caps/x.yaml", "x.yaml"], id="a relative URI, three slashes"),
+        pytest.param("file:///../x.yaml", ["x.yaml", "../x.yaml"], id="a folder up, three slashes"),
+        pytest.param("file://secrets/x.env", ["caps/secrets/x.env", "secrets/x.env"], id="two slashes"),
+        pytest.param("file:x.yaml", ["caps/x.yaml", "x.yaml"], id="no slash"),
+    ],
+)
+def test_a_written_path_starts_at_the_folder_of_its_file(text: str, expected: list[str]) -> None:
+    assert find_written(text, Path("caps/shop.yaml")) == [Path(path) for path in expected]
+
+
+def test_a_plain_path_is_looked_for_in_the_working_directory_where_that_is_asked_for() -> None:
+    assert find_written("x.env", Path("caps/shop.yaml"), or_here=True) == [Path("caps/x.env"), Path("x.env")]
+    assert find_written("x.env", Path("shop.yaml"), or_here=True) == [Path("x.env")]

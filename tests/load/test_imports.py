@@ -184,3 +184,29 @@ def test_a_name_that_no_file_can_have_is_told(tmp_path: Path, name: str) -> None
     with pytest.raises(LoadError) as caught:
         plan_file(write(tmp_path, f"{{from: './{name}.yaml', import: shop, as: store}}"))
     assert caught.value.problems[0].code == "bad-import"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("TOKEN=hunter2-hunter2: x: y\n", id="no YAML"),
+        pytest.param("hunter2-hunter2: 1\nhunter2-hunter2: 1\n", id="a key twice"),
+        pytest.param("TOKEN: *hunter2-hunter2\n", id="an alias"),
+        pytest.param("TOKEN: !hunter2-hunter2 x\n", id="a tag"),
+        pytest.param("TOKEN: hunter2-hunter2\n", id="another YAML"),
+        pytest.param("hunter2-hunter2", id="one text"),
+    ],
+)
+@pytest.mark.parametrize("reference", ["import", "type"])
+def test_nothing_is_shown_of_a_file_that_is_none_of_ours(tmp_path: Path, text: str, reference: str) -> None:
+    path = write(tmp_path, "{from: ./shared/shop.yaml, import: shop, as: store}")
+    if reference == "import":
+        path.write_text(path.read_text().replace("shop.yaml", "secrets.yaml"))
+    else:
+        tool = "{name: get, call: store.get, inputParameters: [{name: a, $ref: './shared/secrets.yaml#/types/a'}]}"
+        path.write_text(path.read_text().replace("{name: get, call: store.get}", tool))
+    (tmp_path / "shared" / "secrets.yaml").write_text(text)
+    with pytest.raises(LoadError) as caught:
+        plan_file(path)
+    assert "hunter2" not in str(caught.value)
+    assert str(tmp_path / "shared" / "secrets.yaml") in str(caught.value)

@@ -9,7 +9,7 @@ import pytest
 
 from capstan.errors import LoadError, Problem
 from capstan.load import load
-from capstan.load import types as types_module
+from capstan.load import other as other_module
 from capstan.load.document import read_document
 from capstan.load.files import find_files
 from capstan.load.model import Capability, Parameter
@@ -256,7 +256,7 @@ def test_a_file_of_types_is_parsed_once_for_many_capabilities_and_again_when_it_
         read.append(path.name)
         return read_document(path, file)
 
-    monkeypatch.setattr(types_module, "read_document", counting)
+    monkeypatch.setattr(other_module, "read_document", counting)
     path = write(tmp_path, f"$ref: {SHARED}/line")
     for _ in range(3):
         load(path)

@@ -1,4 +1,4 @@
-"""Arguments of a command -> the capability files they mean."""
+"""Arguments of a command -> the capability files they mean; a path written in a file -> the file it means."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
+from urllib.parse import unquote
 
 from capstan.errors import LoadError, Location, Problem
 
@@ -17,6 +18,7 @@ _ROOT_KEY = re.compile(
 )
 
 _CAPABILITY_KEY = re.compile(rb"^capability\s*:", re.MULTILINE)
+_LOCAL_HOST: Final = "//localhost/"
 _PARTS_KEY = re.compile(rb"^(consumes|types)\s*:", re.MULTILINE)
 
 
@@ -51,6 +53,29 @@ def find_files(paths: Iterable[str]) -> tuple[list[Path], list[Path]]:
 def is_file(path: Path) -> bool:
     """Whether a file is there. A name that no file can have, as it is too long, is of none."""
     return os.path.isfile(path)  # noqa: PTH113 - the method of a path raises for such a name
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; as is_file."""
+    return os.path.isdir(path)  # noqa: PTH112 - as in is_file
+
+
+def find_written(text: str, beside: Path, *, or_here: bool = False) -> list[Path]:
+    """Where to look for what a file names, in order: a path or a `file:` URI, in the file `beside`.
+
+    A relative one starts at the folder of that file. `file:///./x` and `file://x` are relative too, and then looked for
+    in the working directory as well; with `or_here` that holds of every relative path.
+    """
+    is_uri = text[:5].lower() == "file:"
+    path = unquote(text[5:]) if is_uri else text
+    if is_uri and path.startswith("//"):
+        path = path.removeprefix(_LOCAL_HOST[:-1]) if path.startswith(_LOCAL_HOST) else path[2:]
+        # No root has a folder called `.` or `..`: it is how these files write a relative path after three slashes.
+        path = path[1:] if path.startswith(("/./", "/../")) else path
+    if path.startswith("/"):
+        return [Path(path)]
+    near = Path(os.path.normpath(beside.parent / path))
+    return list(dict.fromkeys([near, Path(os.path.normpath(path))] if is_uri or or_here else [near]))
 
 
 def _kind(path: Path) -> Literal["capability", "parts", "other"]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote
 
-from capstan.errors import LoadError, Problem
+from capstan.errors import Problem
 from capstan.load import model
-from capstan.load.document import read_document
 from capstan.load.expression import Template
-from capstan.load.files import is_file
+from capstan.load.files import find_written, is_file
+from capstan.load.other import read_other
 from capstan.load.parse import parse_capability
-from capstan.load.schema import schema_problems, suggest
+from capstan.load.schema import suggest
 
 
 def resolve_imports(capability: model.Capability) -> tuple[model.Capability, list[Problem]]:
@@ -65,7 +64,8 @@ class _Resolver:
         self.binds += [bind for bind in source.binds if bind not in self.binds]
 
     def _source(self, wanted: model.Import) -> model.Capability | None:
-        path = self._file.parent / unquote(wanted.source.removeprefix("file:").removeprefix("//").removeprefix("/./"))
+        found = find_written(wanted.source, self._file)
+        path = next((path for path in found if is_file(path)), found[0])
         if path not in self.files:
             self.files[path] = self._read(path, wanted)
         return self.files[path]
@@ -77,14 +77,9 @@ class _Resolver:
         if path.resolve() == self._file.resolve():
             self._problem(wanted, "a file cannot import from itself")
             return None
-        try:
-            document = read_document(path)
-        except LoadError as error:
-            self.problems += error.problems
-            return None
-        problems, readable = schema_problems(document) if isinstance(document.data, dict) else ([], False)
+        document, problems = read_other(path)
         self.problems += problems
-        if not readable:
+        if document is None:
             self._problem(wanted, f"{path} is no capability file that can be read")
             return None
         source, more = parse_capability(document)

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-from capstan.errors import LoadError, Problem
-from capstan.load.document import MAX_DEPTH, Document, read_document
-from capstan.load.files import is_file
+from capstan.errors import Problem
+from capstan.load.document import MAX_DEPTH, Document
+from capstan.load.files import find_written, is_file
 from capstan.load.node import Node, Reader
-from capstan.load.schema import schema_problems, suggest
+from capstan.load.other import read_other
+from capstan.load.schema import suggest
 
 MAX_VALUES: Final = 50_000  # of one type, every reference followed: types of types of types grow fast
 
@@ -82,12 +83,12 @@ def type_node(node: Node) -> Node | None:
     """The type that the `$ref` of a node names; None where there is none, which is told."""
     text: str = node.data["$ref"]
     match = _REFERENCE.fullmatch(text)
-    if match is None or _URL.match(text):
+    if match is None or (_URL.match(text) and not text.lower().startswith("file:")):
         message = f"'{text}' is no reference to a type in a file"
         _tell(node, "bad-reference", message, "for example: '#/types/order' or './types.yaml#/types/order'")
         return None
     name = unquote(match["name"]).replace("~1", "/").replace("~0", "~")
-    source = _reader(node, unquote(match["file"])) if match["file"] else node.reader
+    source = _reader(node, match["file"]) if match["file"] else node.reader
     if source is None:
         return None
     types = source.document.data.get("types") or {}
@@ -154,7 +155,9 @@ def _reader(node: Node, file: str) -> Reader | None:
     readers = node.reader.family.readers
     own = node.reader.document.path
     readers.setdefault(os.path.normpath(own), node.reader)
-    path = os.path.normpath(own.parent / file)
+    # A reference is a URI reference, so that `%20` is a blank in a plain path, too.
+    found = find_written(file if file[:5].lower() == "file:" else unquote(file), own)
+    path = os.path.normpath(next((path for path in found if is_file(path)), found[0]))
     if path not in readers:
         readers[path] = _read(node, path)
     return readers[path]
@@ -178,14 +181,4 @@ def _document(path: str, _stamp: tuple[int, int]) -> tuple[Document | None, list
 
     `_stamp` tells one state of the file from the next.
     """
-    try:
-        document = read_document(Path(path))
-    except LoadError as error:
-        return None, list(error.problems)
-    if not isinstance(document.data, dict):
-        return None, []
-    problems, readable = schema_problems(document)
-    if "naftiko" not in document.data and "ikanos" not in document.data:
-        message = "the file must begin with its version: one of 'naftiko' or 'ikanos'"
-        problems.append(Problem("missing-version", message, document.locate(())))
-    return document if readable else None, problems
+    return read_other(Path(path))

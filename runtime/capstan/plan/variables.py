@@ -10,11 +10,10 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote
 
 from capstan.errors import LoadError, Problem
 from capstan.load.document import Place, read_document
-from capstan.load.files import is_file
+from capstan.load.files import find_written, is_file
 from capstan.load.model import Bind
 from capstan.plan.values import Secret
 
@@ -127,18 +126,12 @@ class Variables:
         return self._files[bind.location]
 
     def _load(self, bind: Bind) -> Mapping[str, str] | None:
-        """`file:///./x` is relative to the capability file, then to the working directory."""
         assert bind.location is not None
         at = (bind.at / "location").location()
-        text = unquote(bind.location.removeprefix("file:").removeprefix("//"))
-        relative = text.startswith(("/./", "/../"))
-        candidates = [Path(text)]
-        if relative or not text.startswith("/"):
-            name = text[1:] if relative else text
-            candidates = [bind.at.document.path.parent / name, Path(name)]
+        candidates = find_written(bind.location, bind.at.document.path, or_here=True)
         path = next((candidate for candidate in candidates if is_file(candidate)), None)
         if path is None:
-            looked = ", nor ".join(map(str, dict.fromkeys(candidates)))
+            looked = ", nor ".join(map(str, candidates))
             self.problems.append(Problem("missing-file", f"there is no file {looked}", at))
             return None
         self.files.append(str(path))
