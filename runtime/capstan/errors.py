@@ -7,7 +7,8 @@
         ├── UpstreamError    the consumed API let us down            REST 502      MCP is_error
         │   ├── UpstreamTimeout                                      REST 504
         │   └── UpstreamRefused  keeps .status and .body
-        └── ShapeError       the answer is not what was declared     REST 502      MCP is_error
+        ├── ShapeError       the answer is not what was declared     REST 502      MCP is_error
+        └── ScriptError      a script of the file failed             REST 500      MCP is_error
 
 Codes are stable and listed in docs/errors.md; wording may improve.
 """
@@ -154,3 +155,15 @@ class UpstreamRefused(UpstreamError):
 @dataclass(eq=False)
 class ShapeError(CallError):
     """The consumed API answered, but not with what the file declares."""
+
+
+@dataclass(eq=False)
+class ScriptError(CallError):
+    """A script of the file failed, or was stopped at a limit. It reaches nothing, so nothing has happened by it."""
+
+
+@dataclass(eq=False)
+class FlowError(CallError):
+    """A flow of several steps stopped itself: what it asks for does not hold, or cannot be told."""
+
+    status: int = 409
