@@ -1,36 +1,40 @@
 from __future__ import annotations
 
+import contextlib
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonpath_ng.ext.parser import parse as library_parse
 
+from capstan.errors import ShapeError
 from capstan.load.expression import ExpressionError
-from capstan.load.jsonpath import parse_jsonpath
-
-# --- JSONPath
+from capstan.load.jsonpath import JsonPath, parse_jsonpath, split_root
+from capstan.load.jsonquery import Run, select
+from capstan.load.jsonquery_text import parse_query
 
 ANSWER = {
-    "a": {"b": [{"c": 1}, {"c": 2}, {"d": 3}], "*": "star", "x-y": "dash", "e f": "space", "0": "zero"},
+    "a": {"b": [{"c": 1}, {"c": 2}, {"d": 3}], "x-y": "dash", "e f": "space", "0": "zero", "*": "star"},
     "list": [[1, 2], [3]],
-    "none": None,
     "$ref": "ref",
+    "Participation Status": {"select": {"name": "yes"}},
+    "list-crew": [{"id": "x", "name": "Ada", "tags": ["t"]}, {"id": "y", "name": "Bo", "tags": []}],
+    "unit price": 3,
 }
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        pytest.param("$", ANSWER, id="the whole"),
-        pytest.param("$.", ANSWER, id="the whole with a dot"),
-        pytest.param("", ANSWER, id="nothing"),
-        pytest.param("$.a.b[0].c", 1, id="a chain"),
-        pytest.param("{{$.a.b[1].c}}", 2, id="in braces"),
-        pytest.param(" $.none ", None, id="null"),
-        pytest.param("$.a.gone.c", None, id="missing"),
+        pytest.param("$", ANSWER, id="everything"),
+        pytest.param("$.", ANSWER, id="everything, in the published spelling"),
+        pytest.param("{{$.a.b[0].c}}", 1, id="in braces"),
+        pytest.param("$.a.b[1].c", 2, id="a chain"),
+        pytest.param("$.a.b[2].c", None, id="a missing member"),
         pytest.param("$.a.b[9]", None, id="beyond the end"),
+        pytest.param("$.a.b[-1].d", 3, id="from the end"),
+        pytest.param("$.a.b[-4]", None, id="beyond the beginning"),
         pytest.param("$.a[0]", None, id="an index into an object"),
         pytest.param("$.list.a", None, id="a name into a list"),
         pytest.param("$.a.b[*].c", [1, 2], id="every item that has it"),
@@ -38,44 +42,162 @@ ANSWER = {
         pytest.param("$.gone[*]", [], id="every item of nothing"),
         pytest.param("$.a.x-y", "dash", id="a dash in a name"),
         pytest.param("$['a']['e f']", "space", id="quoted names"),
+        pytest.param("$[ 'a' ][ \"e f\" ]", "space", id="quoted names with blanks about them"),
+        pytest.param("$.a.e f", "space", id="a blank in a name after a dot"),
+        pytest.param("$.Participation Status.select.name", "yes", id="a blank in a name on the way"),
         pytest.param('$["a"]["0"]', "zero", id="a quoted digit is a name"),
+        pytest.param("$['a']['*']", "star", id="a quoted star is a name"),
         pytest.param("$.$ref", "ref", id="a dollar in a name"),
         pytest.param("$..c", [1, 2], id="at any depth"),
         pytest.param("$.a.b[?(@.c > 1)].c", [2], id="a filter"),
+        pytest.param("$.a.b[?@.c].c", [1, 2], id="a filter of what is there"),
+        pytest.param("$.list-crew[?(@.id=='x')].name", ["Ada"], id="a filter after a dash"),
+        pytest.param("$.list-crew[?@.tags.length() > 0].name", ["Ada"], id="a length in a filter"),
+        pytest.param("$.list-crew[?match(@.name, 'A.a')].id", ["x"], id="a pattern"),
+        pytest.param("$.list-crew[?search(@.name, '[bB]')].id", ["y"], id="a pattern somewhere"),
+        pytest.param("$.list-crew[?count(@.tags[*]) == 0].id", ["y"], id="how many there are"),
+        pytest.param("$.list-crew[?value(@..id) == 'y'].name", ["Bo"], id="the only value"),
         pytest.param("$.a.b[0:2].c", [1, 2], id="a slice"),
-        pytest.param("$.list.`len`", 2, id="an extension of the library"),
+        pytest.param("$.list[0]['a', 0, -1]", [1, 2], id="a union"),
+        pytest.param("$.a.b[(@.length-1)].d", 3, id="the last, as Jayway spells it"),
+        pytest.param("$.a.b.length()", 3, id="a length at the end"),
+        pytest.param("$.a.b[*].c.sum()", 3, id="a sum at the end"),
+        pytest.param("$.gone.length()", None, id="the length of nothing"),
     ],
 )
 def test_a_path_finds_what_it_names(text: str, value: Any) -> None:
     assert parse_jsonpath(text).find(ANSWER) == value
 
 
-@pytest.mark.parametrize("text", ["a", "a.b", "order_id", "$.a[", "$.a[?(@.x ==]", "$a", "$.a b", "$[", "$..", "{{a}}"])
+@pytest.mark.parametrize("text", ["a", "a.b", "$.a[", "$.a[?(@.x ==]", "$a", "$.a b.", "$[", "$..", "{{a}}"])
 def test_text_that_is_no_path_is_refused_at_load(text: str) -> None:
     with pytest.raises(ExpressionError):
         parse_jsonpath(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("$.list.`len`", "a name is missing"),
+        ("$[?@.a =~ /x/i]", "match(@.a, 'pattern')"),
+        ("$[?@.a in ['x']]", "== with ||"),
+        ("$[?match(@.a, '(?=x)')]", "no pattern"),
+        ("$[?match(@.a, '[')]", "no pattern"),
+        ("$.a.concat('x')", "'.' or '[' is missing"),
+        ("$.a.stddev()", "there is no function 'stddev'"),
+        ("$.a.length().b", "nothing may follow"),
+        ("$[a]", "a name in quotes"),
+        ("$[?@.*.a == 1]", "one value"),
+        ("$[?first(@.a)]", "there is no function 'first'"),
+        ("$[?" + "(" * 60 + "@.a" + ")" * 60 + "]", "nested too deep"),
+        ("$" + "[?@" * 60 + "]" * 60, "nested too deep"),
+        ("$" + ".a" * 3000 + "[?@]", "4000 characters"),
+    ],
+)
+def test_a_path_that_cannot_be_evaluated_says_why(text: str, reason: str) -> None:
+    with pytest.raises(ExpressionError, match=re.escape(reason)):
+        parse_jsonpath(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "rest"),
+    [
+        ("$.ship.name", "ship", "$.name"),
+        ("$.ship", "ship", "$"),
+        ("$['list-crew'][0].id", "list-crew", "$[0].id"),
+        ("$.list-crew[?(@.id=='x')].name", "list-crew", "$[?(@.id=='x')].name"),
+        ("$.list-crew.length()", "list-crew", "$.length()"),
+        ("$.list-crew..name", "list-crew", "$..name"),
+        ("$", None, "$"),
+        ("$[0].a", None, "$[0].a"),
+        ("$[*].a", None, "$[*].a"),
+        ("$..name", None, "$..name"),
+        ("$[?@.id=='x'].name", None, "$[?@.id=='x'].name"),
+        ("$.*.name", None, "$.*.name"),
+        ("$['a','b']", None, "$['a','b']"),
+    ],
+)
+def test_a_path_is_split_behind_the_name_it_begins_with(text: str, name: str | None, rest: str) -> None:
+    found, path = split_root(parse_jsonpath(text))
+    assert (found, path) == (name, parse_jsonpath(rest))
+    assert path.find(ANSWER) == parse_jsonpath(rest).find(ANSWER)
+
+
+def test_a_path_that_looks_back_to_the_root_is_not_split() -> None:
+    with pytest.raises(ExpressionError, match="names '\\$'"):
+        split_root(parse_jsonpath("$.crew[?@.id == $.captain.id]"))
+
+
+# --- Bounds
+
+
+@pytest.mark.parametrize("text", ["$..*..*", "$..[?count($..*) > 1]", "$..[?count(@..*) > 1]", "$..[?$..*..* && @]"])
+def test_a_path_that_asks_for_the_square_of_an_answer_is_stopped(text: str) -> None:
+    answer: Any = []
+    for _ in range(4000):
+        answer = [answer]
+    with pytest.raises(ShapeError, match="more than 5,000,000 values"):
+        parse_jsonpath(text).find(answer)
+
+
+def test_a_descent_through_a_large_answer_is_no_reason_to_stop() -> None:
+    answer = {"items": [{"id": n, "at": {"zip": str(n)}} for n in range(100_000)]}
+    assert len(parse_jsonpath("$..zip").find(answer)) == 100_000
+
+
+def test_an_answer_nested_deeper_than_calls_can_be_is_searched() -> None:
+    answer: Any = {"x": 1}
+    for _ in range(20_000):
+        answer = [answer]
+    assert parse_jsonpath("$..x").find(answer) == [1]
+    assert parse_jsonpath("$[?@ == $[0]]").find(answer) == [answer[0]]
+
+
+def test_a_pattern_cannot_make_a_search_take_ages() -> None:
+    answer = ["a" * 50_000 + "b"]
+    assert parse_jsonpath("$[?match(@, '(a+)+')]").find(answer) == []
+    assert parse_jsonpath("$[?search(@, '(a|a)*c')]").find(answer) == []
+
+
+def test_a_pattern_of_the_answer_that_is_none_matches_nothing() -> None:
+    answer = [{"t": "a", "p": "("}, {"t": "a", "p": "a"}, {"t": "a", "p": "(?i)A"}, {"t": "a", "p": "a" * 2000}]
+    assert parse_jsonpath("$[?match(@.t, @.p)].p").find(answer) == ["a"]
+
+
+# --- Properties
+
 KEYS = st.sampled_from(["a", "b", "c-d", "_e", "f0"])
 DOCUMENTS = st.recursive(
-    st.none() | st.integers() | st.text(max_size=3),
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=15,
 )  # fmt: skip
 STEPS = st.one_of(
     KEYS.map(".{}".format),
     KEYS.map("['{}']".format),
-    st.integers(0, 3).map("[{}]".format),
+    st.integers(-3, 3).map("[{}]".format),
     st.just("[*]"),
     st.just(".*"),
 )
 
 
 @given(DOCUMENTS, st.lists(STEPS, min_size=1, max_size=4).map(lambda steps: "$" + "".join(steps)))
-def test_a_plain_chain_finds_what_the_library_finds(document: Any, text: str) -> None:
+def test_a_plain_chain_finds_what_the_query_of_its_text_finds(document: Any, text: str) -> None:
     path = parse_jsonpath(text)
     assert path.chain is not None
-    try:
-        found = [match.value for match in library_parse(text).find(document)]
-    except (TypeError, KeyError):  # the library does not take every document
-        return
+    found = select(parse_query(text).segments, document, Run(document))
     assert path.find(document) == (found if "*" in text else next(iter(found), None))
+
+
+@given(DOCUMENTS)
+def test_everything_below_is_found_once(document: Any) -> None:
+    def below(value: Any) -> int:
+        items = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+        return len(items) + sum(map(below, items))
+
+    assert len(JsonPath("$..*", None, parse_query("$..*")).find(document)) == below(document)
+
+
+@given(st.text(max_size=12) | st.lists(st.sampled_from("$@.[]*?()'\",:!=<>&|ab10- \\"), max_size=15).map("".join))
+def test_any_text_is_a_path_or_refused(text: str) -> None:
+    with contextlib.suppress(ExpressionError):
+        parse_jsonpath("$" + text).find(ANSWER)

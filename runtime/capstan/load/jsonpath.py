@@ -1,66 +1,57 @@
-"""JSONPath: where in an answer a value stands. Parsed once, at load; what cannot be evaluated is refused there."""
+"""JSONPath: where in an answer a value stands. Parsed once, at load; what cannot be evaluated is refused there.
+
+A plain chain such as `$.a.b[0]` or `$.a[*].b` is looked up directly; everything else is a Query.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from capstan.load.expression import ExpressionError
+from capstan.load.jsonquery import Query
+from capstan.load.jsonquery_text import INTEGER, NAME, parse_query
 
-_CHAIN_STEP = re.compile(r"\.([A-Za-z_$@][\w$@-]*)|\[(\d+|\*)\]|\[(?:'([^'\\]*)'|\"([^\"\\]*)\")\]|\.(\*)")
+_CHAIN_STEP: Final = re.compile(
+    rf"\.((?>{NAME}(?: +[\w$@\x80-\U0010ffff-]++)*+)(?!\())"
+    rf"|\[((?:{INTEGER})(?!\d)|\*)\]|\['([^'\\\x00-\x1f]*)'\]|\[\"([^\"\\\x00-\x1f]*)\"\]|\.(\*)"
+)
+_LONGEST_INDEX: Final = 9
 
 
 @dataclass(frozen=True)
 class JsonPath:
-    """A compiled JSONPath. Plain chains are looked up directly; everything else goes to the library."""
+    """A path ready to be looked up."""
 
     text: str
-    chain: tuple[str | int, ...] | None  # "*" stands for every item; None: the library's business
+    chain: tuple[str | int, ...] | None  # "*" stands for every item; None: a query
+    query: Query | None = field(default=None, compare=False, repr=False)
 
     @property
     def whole(self) -> bool:
         return self.chain == ()
 
-    @cached_property
-    def _compiled(self) -> Any:
-        from jsonpath_ng.ext.parser import parse  # noqa: PLC0415 - heavy to import, and most files never need it
-
-        try:
-            return parse(self.text)
-        except Exception as error:
-            raise ExpressionError(f"'{self.text}' is not a JSONPath: {error}") from error
-
-    def check(self) -> None:
-        """Compile now.
+    def find(self, value: Any) -> Any:
+        """The value at the path, None when there is none; a list when the path may meet several.
 
         Raises:
-            ExpressionError: the text is not a JSONPath.
+            ShapeError: the path would look at more of the answer than can be answered for.
         """
         if self.chain is None:
-            _ = self._compiled
-
-    def find(self, value: Any) -> Any:
-        """The value at the path, None when there is none; a list when the path may meet several."""
-        if self.chain is None:
-            found = [match.value for match in self._compiled.find(value)]
-            return found if _INDEFINITE.search(self.text) else next(iter(found), None)
+            assert self.query is not None
+            return self.query.find(value)
         if "*" in self.chain:
             return list(_walk(value, self.chain))
         for step in self.chain:
             if isinstance(step, str):
                 if not isinstance(value, dict) or step not in value:
                     return None
-            elif not isinstance(value, list) or step >= len(value):
+            elif not isinstance(value, list) or not -len(value) <= step < len(value):
                 return None
             value = value[step]
         return value
-
-
-# `*` in the chain would clash with a key named "*", which `['*']` spells: such a path goes to the library.
-_INDEFINITE = re.compile(r"\*|\.\.|\?|\[[^\]'\"]*[:,]")
 
 
 def _walk(value: Any, chain: tuple[str | int, ...]) -> Iterator[Any]:
@@ -73,14 +64,14 @@ def _walk(value: Any, chain: tuple[str | int, ...]) -> Iterator[Any]:
         if isinstance(step, str):
             if not isinstance(value, dict) or step not in value:
                 return
-        elif not isinstance(value, list) or step >= len(value):
+        elif not isinstance(value, list) or not -len(value) <= step < len(value):
             return
         value = value[step]
     yield value
 
 
 def parse_jsonpath(text: str) -> JsonPath:
-    """`$`, `$.`, `$.a[0].b`, `{{$.a}}`, `$.a[?(@.b)]` -> JsonPath.
+    """`$`, `$.`, `$.a[0].b`, `{{$.a}}`, `$.a[?@.b]` -> JsonPath.
 
     Raises:
         ExpressionError: it does not begin with `$`, or is not a JSONPath.
@@ -92,30 +83,54 @@ def parse_jsonpath(text: str) -> JsonPath:
         return JsonPath(stripped, ())
     if not stripped.startswith("$"):
         raise ExpressionError(f"'{text}' is not a JSONPath: it must begin with '$', as in '$.name'")
+    chain = _chain(stripped)
+    if chain is not None:
+        return JsonPath(stripped, chain)
+    query = parse_query(stripped)
+    if query.tail is None and query.chain is not None and "*" not in query.chain:
+        return JsonPath(stripped, query.chain)  # a chain in a longer spelling
+    return JsonPath(stripped, None, query)
+
+
+def _chain(text: str) -> tuple[str | int, ...] | None:
     chain: list[str | int] = []
     position = 1
-    while position < len(stripped):
-        match = _CHAIN_STEP.match(stripped, position)
-        key = next((g for g in match.groups() if g is not None), None) if match else None
-        if match is None or (key == "*" and match[3] is not None):
-            path = JsonPath(stripped, None)
-            path.check()
-            return path
-        assert key is not None
-        chain.append(int(key) if match[2] is not None and key != "*" else key)
+    while position < len(text):
+        match = _CHAIN_STEP.match(text, position)
+        if match is None:
+            return None
+        name, index, *quoted, star = match.groups()
+        if index is not None and index != "*":
+            if len(index) > _LONGEST_INDEX:
+                return None
+            chain.append(int(index))
+        elif "*" in quoted:  # a key of that name: in a chain it would be every item
+            return None
+        else:
+            chain.append(next(key for key in (name, index, *quoted, star) if key is not None))
         position = match.end()
-    return JsonPath(stripped, tuple(chain))
+    return tuple(chain)
 
 
 def split_root(path: JsonPath) -> tuple[str | None, JsonPath]:
-    """The name a path begins with, and the path from there on; None when it begins with something else."""
+    """The name a path begins with, and the path from there on; None when it begins with something else.
+
+    Raises:
+        ExpressionError: a filter of the path names `$`, which the path from there on would mistake.
+    """
     if path.chain is not None:
         if not path.chain or not isinstance(path.chain[0], str) or path.chain[0] == "*":
             return None, path
-        rest = path.chain[1:]
-        return path.chain[0], JsonPath(path.text, rest)
-    match = _CHAIN_STEP.match(path.text, 1)
-    if match is None or match[2] is not None or match[5] is not None:
+        return path.chain[0], _from(path.chain[1:])
+    query = path.query
+    first = query.segments[0].step if query is not None and query.segments else None
+    if query is None or not isinstance(first, str):
         return None, path
-    name = next(group for group in match.groups() if group is not None)
-    return name, parse_jsonpath("$" + path.text[match.end() :])
+    if query.looks_back:
+        raise ExpressionError(f"a filter of '{path.text}' names '$', which cannot be told from a step's answer")
+    return first, parse_jsonpath("$" + path.text[query.ends :])
+
+
+def _from(chain: tuple[str | int, ...]) -> JsonPath:
+    steps = [f"[{step}]" if step == "*" or isinstance(step, int) else f".{step}" for step in chain]
+    return JsonPath("$" + "".join(steps), chain)
