@@ -16,7 +16,8 @@ from typing import Any, Literal, Self
 
 import yaml
 
-from capstan.call.engine import LiveUnit, open_engine
+from capstan.call.engine import open_engine
+from capstan.call.unit import LiveUnit
 from capstan.load import load
 from capstan.plan.build import build_plan
 from capstan.settings import Settings

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from capstan.call.engine import Answer, open_engine
+from capstan.call.engine import open_engine
+from capstan.call.unit import Answer
 from capstan.errors import CallError, ShapeError
 from capstan.load import load
 from capstan.plan.build import build_plan

@@ -11,7 +11,7 @@ from typing import Any
 import brotli
 import pytest
 
-from capstan.call.engine import LiveUnit
+from capstan.call.unit import LiveUnit
 from capstan.errors import CallError, UpstreamError, UpstreamRefused, UpstreamTimeout
 from support import (
     CLOSE,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from capstan.call.engine import LiveUnit
+from capstan.call.unit import LiveUnit
 from capstan.expose.rest import RestApp, RestUnit
 from capstan.settings import Settings
 from plan.helpers import plan_of

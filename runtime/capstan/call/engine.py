@@ -1,187 +1,17 @@
-"""Plan + arguments -> answer. Runs one call: guard, bind, send, decode, shape."""
+"""The units of a set of capabilities, ready to call, and the connections behind them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from capstan.call.guard import Guard
+from capstan.call.flow import LiveFlow
 from capstan.call.masking import Mask
-from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
-from capstan.errors import BindError, CallError, ShapeError, UpstreamRefused
-from capstan.plan.body import to_json
-from capstan.plan.jsontext import parse_answer
-from capstan.plan.output import Whole
-from capstan.plan.types import ApiPlan, CallPlan, CapabilityPlan, HttpRequest, StepPlan, UnitPlan
-from capstan.plan.values import ABSENT
+from capstan.call.scripts import Scripts
+from capstan.call.unit import LiveUnit
+from capstan.call.upstream import Upstream
+from capstan.plan.types import ApiPlan, CallPlan, CapabilityPlan, UnitPlan
 from capstan.settings import Settings
-
-_ERROR_BODY_BYTES: Final = 64 * 1024
-
-
-@dataclass(slots=True)
-class Answer:
-    """What a call gave. Either `value` was shaped by the file, or `response` is the upstream's own, still unread."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    value: Any = None
-    response: UpstreamResponse | None = None
-    empty: bool = False
-
-
-class LiveUnit:
-    """One unit with everything its call needs, so that a request looks nothing up."""
-
-    __slots__ = ("_settings", "_upstream", "_whole", "guard", "unit")
-
-    def __init__(self, unit: UnitPlan, upstream: Upstream | None, settings: Settings) -> None:
-        self.unit = unit
-        self.guard = Guard(unit)
-        self._upstream = upstream
-        self._settings = settings
-        self._whole = isinstance(unit.shape, Whole)
-
-    async def call(self, arguments: Mapping[str, Any]) -> Answer:
-        """Run the call.
-
-        Raises:
-            CallError: whatever went wrong, with what is known of its effect.
-        """
-        arguments = self.guard.check(arguments)
-        plan, upstream = self.unit.call, self._upstream
-        if plan is None or upstream is None:
-            return Answer(200, value=self.unit.shape.take(None, None, arguments))
-        request = plan.request.bind(arguments)
-        response = await upstream.send(plan, request)
-        if 200 <= response.status < 300 and (self._whole or not _may_be_json(response)):
-            # A PDF where JSON was declared is passed on as it is.
-            return Answer(response.status, response.passed_headers, response=response)
-        try:
-            decoded = await _parsed(plan, request, response, self._settings)
-            if decoded is ABSENT:
-                return Answer(response.status, response.passed_headers, empty=True)
-            value = self.unit.shape.take(decoded, decoded, arguments)
-        except ShapeError as error:
-            error.retry_safe = may_repeat(plan, request)
-            raise
-        finally:
-            response.close()  # a caller may leave while the body is on its way
-        return Answer(response.status, response.passed_headers, value=value)
-
-
-def _may_be_json(response: UpstreamResponse) -> bool:
-    """Whether an answer says that it is JSON, or nothing to the contrary."""
-    essence = response.media_type.partition(";")[0].strip().lower()
-    return essence in ("", "application/json", "text/plain", "text/json") or essence.endswith("+json")
-
-
-async def _parsed(plan: CallPlan, request: HttpRequest, response: UpstreamResponse, settings: Settings) -> Any:
-    """The JSON value of an answer, with what is secret in it masked; ABSENT where there is no body."""
-    if not 200 <= response.status < 300:
-        raise await _refusal_of(plan, request, response)
-    body = await response.read(settings.max_parsed_bytes)
-    return response.masked(_decode(body, response, plan)) if body else ABSENT
-
-
-def _decode(body: bytes, response: UpstreamResponse, plan: CallPlan) -> Any:
-    try:
-        return parse_answer(body)
-    except ValueError as error:
-        kind = response.media_type.partition(";")[0] or "no media type"
-        message = f"'{plan.api.namespace}' answered {response.status}, but not with JSON ({kind})"
-        raise ShapeError("unexpected-answer", message, outcome="done") from error
-
-
-async def _refusal_of(plan: CallPlan, request: HttpRequest, response: UpstreamResponse) -> UpstreamRefused:
-    """An answer that is no success -> an error that says whose fault it is and whether a retry is safe."""
-    body = await response.read_some(_ERROR_BODY_BYTES)
-    if b"\\u" in body:  # an escape may spell a part of a secret
-        with suppress(ValueError):
-            body = to_json(response.masked(parse_answer(body)))
-    status, name = response.status, f"'{plan.api.namespace}'"
-    repeat = may_repeat(plan, request)
-    outcome: Any = "refused"
-    if status < 200:
-        code, message, outcome = "upstream-broken", f"{name} changed the protocol unasked", "unknown"
-    elif status < 400:
-        code, message = "upstream-redirect", f"{name} answered {status}, a redirect, which is not followed"
-        outcome = "refused" if status in (304, 307, 308) else "unknown"
-    elif status == 401:
-        code, message = "upstream-credentials", f"{name} refused the credentials it was given"
-    elif status == 408:
-        code, message, outcome = "upstream-refused", f"{name} gave up waiting for the call", "unknown"
-    elif status == 429:
-        code, message = "upstream-busy", f"{name} asks for fewer calls"
-    elif status < 500:
-        code, message = "upstream-refused", f"{name} refused the call with {status}"
-    elif status == 503 and "retry-after" in {key.lower() for key, _ in response.passed_headers}:
-        code, message, outcome = "upstream-busy", f"{name} is not available for now", "unknown"
-    else:
-        code, message, outcome = "upstream-failed", f"{name} failed with {status}", "unknown"
-    return UpstreamRefused(
-        code, message, outcome, retry_safe=outcome == "refused" or repeat,
-        status=status, body=body, media_type=response.media_type, headers=response.passed_headers,
-    )  # fmt: skip
-
-
-class LiveFlow(LiveUnit):
-    """A unit of several calls: one after the other, those whose input is given."""
-
-    __slots__ = ("_steps",)
-
-    def __init__(self, unit: UnitPlan, upstreams: list[Upstream], settings: Settings) -> None:
-        super().__init__(unit, None, settings)
-        self._steps = tuple(zip(unit.steps, upstreams, strict=True))
-
-    async def call(self, arguments: Mapping[str, Any]) -> Answer:
-        """Run the steps; the answer of each under its name.
-
-        Raises:
-            CallError: naming the step that failed, and saying what those before it did.
-        """
-        arguments = self.guard.check(arguments)
-        # Every request is put together before the first is sent: a bad argument must not stop a flow half way.
-        wanted = [
-            (step, upstream, step.call.request.bind(arguments))
-            for step, upstream in self._steps
-            if step.when is None or arguments.get(step.when) is not None
-        ]
-        if not wanted:
-            raise self._nothing_asked()
-        results: dict[str, Any] = {}
-        for step, upstream, request in wanted:
-            try:
-                results[step.name] = await self._run(step, upstream, request)
-            except CallError as error:
-                before = [(s.call, r) for s, _, r in wanted[: len(results)]]
-                error.message = f"step '{step.name}': {error.message}"
-                error.extra = {**error.extra, "steps": {**dict.fromkeys(results, "done"), step.name: error.outcome}}
-                if any(call.effect != "read" for call, _ in before):
-                    error.retry_safe = error.retry_safe and all(may_repeat(*pair) for pair in before)
-                    error.outcome = "partly"
-                raise
-        return Answer(200, value=results)
-
-    async def _run(self, step: StepPlan, upstream: Upstream, request: HttpRequest) -> Any:
-        response = await upstream.send(step.call, request)
-        try:
-            decoded = await _parsed(step.call, request, response, self._settings)
-        except ShapeError as error:
-            error.retry_safe = may_repeat(step.call, request)
-            raise
-        finally:
-            response.close()
-        if decoded is not ABSENT:
-            return decoded
-        return {"status": response.status, **{name.lower(): text for name, text in response.passed_headers}}
-
-    def _nothing_asked(self) -> BindError:
-        names = list(dict.fromkeys(step.when for step, _ in self._steps if step.when is not None))
-        message = f"nothing to do: give at least one of {', '.join(names)}"
-        return BindError("missing-argument", message, argument=names[0])
 
 
 class Engine:
@@ -190,6 +20,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._upstreams: dict[tuple[str, ApiPlan], Upstream] = {}
+        self._scripts = Scripts(settings)
 
     def units(self, plan: CapabilityPlan) -> dict[int, LiveUnit]:
         """Every unit of a capability, ready to call, by the unit's id."""
@@ -198,8 +29,8 @@ class Engine:
 
     def _live(self, plan: CapabilityPlan, unit: UnitPlan, mask: Mask) -> LiveUnit:
         upstreams = [self._upstream(plan.file, call, mask) for call in unit.calls]
-        if unit.steps:
-            return LiveFlow(unit, upstreams, self._settings)
+        if unit.flow is not None:
+            return LiveFlow(unit, unit.flow, upstreams, self._scripts, self._settings)
         return LiveUnit(unit, upstreams[0] if upstreams else None, self._settings)
 
     def _upstream(self, file: str, call: CallPlan, mask: Mask) -> Upstream:
@@ -211,6 +42,7 @@ class Engine:
     async def close(self) -> None:
         for upstream in self._upstreams.values():
             await upstream.close()
+        await self._scripts.close()
 
 
 @asynccontextmanager

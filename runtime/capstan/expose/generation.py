@@ -9,7 +9,8 @@ import json
 from collections.abc import Mapping
 from importlib import resources
 
-from capstan.call.engine import Engine, LiveUnit
+from capstan.call.engine import Engine
+from capstan.call.unit import LiveUnit
 from capstan.expose.door import Access, Door
 from capstan.expose.mcp import McpApp
 from capstan.expose.openapi import openapi_document

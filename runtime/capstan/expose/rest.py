@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from capstan.call.engine import Answer, LiveUnit
+from capstan.call.unit import Answer, LiveUnit
 from capstan.call.upstream import UpstreamResponse
 from capstan.errors import BindError, CallError, UpstreamError, UpstreamRefused
 from capstan.expose.arguments import ArgumentReader
@@ -17,6 +17,7 @@ from capstan.expose.calllog import log_call, log_fault, log_refusal
 from capstan.expose.problem import internal_problem, problem_of, status_of
 from capstan.expose.router import Router
 from capstan.plan.body import to_json
+from capstan.plan.responses import Replies
 from capstan.plan.types import RestOperationPlan
 from capstan.settings import Settings
 
@@ -102,8 +103,10 @@ class RestApp:
             body = await _read_body(scope, receive, self._settings.max_request_bytes)
             arguments = unit.reader.read(values, scope["query_string"], scope["headers"], body)
             answer = await unit.live.call(arguments)
+            if (replies := unit.plan.replies) is not None:
+                answer.status = replies.status(answer.status)
             status = answer.status
-            await self._send(answer, send, head=head)
+            await self._send(answer, send, replies, head=head)
         except CallError as caught:
             error = caught
             if isinstance(caught, _BrokenOff):
@@ -118,19 +121,25 @@ class RestApp:
         finally:
             log_call("rest", unit.plan.unit, status, started, error)
 
-    async def _send(self, answer: Answer, send: Send, *, head: bool) -> None:
+    async def _send(self, answer: Answer, send: Send, replies: Replies | None, *, head: bool) -> None:
         headers = _raw(answer.headers)
         if answer.response is None:
             if answer.empty or answer.status in WITHOUT_CONTENT:
                 await respond(send, answer.status, headers, b"")
             else:
-                headers.append((b"content-type", _JSON))
+                headers.append((b"content-type", _JSON if replies is None else _made(replies)))
                 await respond(send, answer.status, headers, to_json(answer.value), head=head)
             return
         response = answer.response
         try:
+            if replies is not None and answer.status in WITHOUT_CONTENT:
+                await respond(send, answer.status, headers, b"")
+                return
             pieces, taken, complete = await self._begin(response)
-            media_type = _CONTROL.sub(b"?", response.media_type.encode("latin-1", "replace"))
+            said = response.media_type
+            if replies is not None and (taken or not complete):
+                said = replies.media_type_of(said)
+            media_type = _CONTROL.sub(b"?", said.encode("latin-1", "replace"))
             if media_type:
                 headers += [(b"content-type", media_type), NOSNIFF]
                 if b"html" in media_type or b"xml" in media_type or b"svg" in media_type:
@@ -166,6 +175,11 @@ def _hint(pages: Mapping[str, Page], elsewhere: Sequence[str]) -> dict[str, str]
         return {"hint": "the routes are listed at /docs and /openapi.json"}
     shown = ", ".join(sorted(elsewhere, key=len)[:4])
     return {"hint": f"MCP is spoken at {shown}{', ...' if len(elsewhere) > 4 else ''}"} if elsewhere else {}
+
+
+def _made(replies: Replies) -> bytes:
+    """The media type of JSON that is made here."""
+    return replies.media_type.encode("latin-1", "replace") if replies.media_type is not None else _JSON
 
 
 class _BrokenOff(UpstreamError):

@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from capstan.load.condition import Condition
 from capstan.load.document import Place
 from capstan.load.expression import PathTemplate, Template
 from capstan.load.jsonpath import JsonPath
+from capstan.load.uri import UriTemplate
 
 Where = Literal["path", "query", "header", "cookie", "body", "environment"]
 Effect = Literal["read", "write", "money", "irreversible"]
 Encoding = Literal["none", "xml", "sparql"]
+Section = Literal["consumes", "binds", "aggregates", "exposes"]  # what can stand in another file
 
 
 def _at() -> Any:
@@ -39,9 +42,9 @@ class Bind:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """A consumed API or a bind that stands in another file."""
+    """What stands in another file: a consumed API, a bind, an aggregate or an adapter."""
 
-    section: Literal["consumes", "binds"]
+    section: Section
     source: str
     name: str
     alias: str
@@ -191,6 +194,7 @@ class ConsumedOperation:
     auth: Auth | None  # overrides the API's when present
     effect: Effect | None
     path: PathTemplate
+    outputs: tuple[Output, ...] = ()  # what a step of a flow gives of the answer
     at: Place = _at()
 
 
@@ -243,16 +247,97 @@ class WithEntry:
     at: Place = _at()
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One call of a unit that makes several; with `when`, only where that input is given."""
+# --- What a unit of several steps does.
 
-    name: str
+
+@dataclass(frozen=True, slots=True)
+class CallStep:
     call: str
     with_: tuple[WithEntry, ...]
-    when: str | None
     at: Place = _at()
-    call_at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class LookupStep:
+    """Entries of an earlier answer, found by the value of a field."""
+
+    index: str
+    match: str
+    value: Any  # as an entry of `with`
+    fields: tuple[str, ...]
+    at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class AssertStep:
+    """What must hold before anything further is called."""
+
+    condition: Condition
+    message: Template
+    at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptStep:
+    """A script of a file beside the capability, after those it depends on."""
+
+    name: str
+    file: str
+    language: str | None  # None: as the control adapter says
+    location: str | None  # the same
+    dependencies: tuple[str, ...]
+    with_: tuple[WithEntry, ...]
+    at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Foreach:
+    """A step that runs once for every item of a list."""
+
+    items: Any  # as an entry of `with`
+    name: str  # what an item is called
+    concurrency: int | None
+    max_items: int
+    at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a unit. Steps of one `group` stand in one `parallel` and do not wait for each other."""
+
+    name: str
+    does: CallStep | LookupStep | AssertStep | ScriptStep
+    when: Condition | None = None
+    foreach: Foreach | None = None
+    group: int | None = None
+    at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A value of the answer, and where in it: `a.b` stands inside an object."""
+
+    target: tuple[str, ...]
+    value: Any  # as an entry of `with`
+    at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Semantics:
+    """What calling a function does, as its author says it."""
+
+    safe: bool | None
+    idempotent: bool | None
+    cacheable: bool | None
+    at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """`namespace.function` of an aggregate."""
+
+    name: str
+    at: Place = _at()
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,9 +352,46 @@ class Unit:
     with_: tuple[WithEntry, ...]
     outputs: tuple[Output, ...]
     steps: tuple[Step, ...] = ()
+    given: tuple[Parameter, ...] = ()  # what comes as text: variables of a resource's URI, arguments of a prompt
+    mappings: tuple[Mapped, ...] = ()
+    ref: Ref | None = None
+    scopes: tuple[str, ...] = ()  # further namespaces that mean the inputs: of the aggregate, and before an alias
+    semantics: Semantics | None = None
+    tags: tuple[str, ...] = ()
+    media_type: str | None = None  # of the answer, where the answer does not say
     refused: bool = False  # a problem is told already; what follows from it is noise
     at: Place = _at()
     call_at: Place | None = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """Functions of one domain: units that nothing exposes by itself."""
+
+    namespace: str
+    functions: tuple[Unit, ...]
+    refused: bool = False  # as of a Unit: references to it are not their authors' fault
+    at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One media type of an answer."""
+
+    media_type: str
+    binary: bool
+    schema: Mapping[str, Any] | None
+    at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer that an operation declares."""
+
+    status: str  # `200`, or `2XX`
+    description: str
+    content: tuple[Content, ...]
+    at: Place = _at()
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +401,20 @@ class RestOperation:
     path_parameters: tuple[str, ...]
     tags: tuple[str, ...]
     unit: Unit
+    responses: tuple[Response, ...] = ()
+    path_at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A path whose requests are passed through to a consumed API."""
+
+    path: PathTemplate
+    target: str  # the namespace of the API
+    trusted: tuple[str, ...]  # the request headers that go along
+    tags: tuple[str, ...]
+    description: str
+    at: Place = _at()
     path_at: Place = _at()
 
 
@@ -289,6 +425,7 @@ class RestAdapter:
     address: str | None
     description: str
     operations: tuple[RestOperation, ...]
+    forwards: tuple[Forward, ...] = ()
     at: Place = _at()
 
 
@@ -308,12 +445,89 @@ class McpTool:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A path or `file:` URI in the file, and where it stands."""
+
+    text: str
+    at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class McpResource:
+    """Data to read: what a unit answers, or the files of a folder."""
+
+    name: str
+    title: str | None
+    description: str
+    uri: UriTemplate
+    mime_type: str | None
+    binary: bool
+    source: Unit | Written
+    at: Place = _at()
+    uri_at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class PromptArgument:
+    name: str
+    title: str | None
+    description: str
+    required: bool
+    at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class PromptMessage:
+    """One message: text with arguments in it, or what a unit answers."""
+
+    role: Literal["user", "assistant"]
+    content: str | Unit
+    at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class McpPrompt:
+    name: str
+    title: str | None
+    description: str
+    arguments: tuple[PromptArgument, ...]
+    messages: tuple[PromptMessage, ...] | Written  # a file is the one message of a user
+    at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
 class McpAdapter:
     namespace: str
     port: int | None  # None: transport stdio
     address: str | None
     description: str
     tools: tuple[McpTool, ...]
+    resources: tuple[McpResource, ...] = ()
+    prompts: tuple[McpPrompt, ...] = ()
+    at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class Scripting:
+    """What a control adapter says of the scripts of its file."""
+
+    enabled: bool
+    default_location: str | None
+    default_language: str | None
+    timeout_ms: int
+    statement_limit: int
+    allowed_languages: tuple[str, ...]  # none named: all
+    at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
+class ControlAdapter:
+    """The door of operators."""
+
+    port: int
+    address: str | None
+    health: bool
+    scripting: Scripting | None
     at: Place = _at()
 
 
@@ -331,6 +545,8 @@ class Capability:
     binds: tuple[Bind, ...]
     consumes: tuple[ConsumedApi, ...]
     exposes: tuple[Adapter, ...]
+    control: ControlAdapter | None = None
+    aggregates: tuple[Aggregate, ...] = ()
     imports: tuple[Import, ...] = ()
     sources: tuple[str, ...] = ()  # the further files it was put together from
     is_parts: bool = False  # the file has no `capability`; it is there for others to take from

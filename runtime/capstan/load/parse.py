@@ -12,16 +12,21 @@ from typing import Any, Final, Literal
 
 from capstan.errors import Problem
 from capstan.load import model
+from capstan.load.aggregates import parse_aggregate, parse_ref
 from capstan.load.body import parse_body
 from capstan.load.document import Document
 from capstan.load.expression import PathTemplate, Template, parse_braces, parse_path, parse_route
-from capstan.load.jsonpath import JsonPath, parse_jsonpath
+from capstan.load.mcp import parse_prompts, parse_resources
+from capstan.load.forward import parse_forward
 from capstan.load.node import Node, Reader
 from capstan.load.output import parse_outputs
 from capstan.load.parameters import parse_parameters, parse_types
+from capstan.load.responses import parse_responses
 from capstan.load.schema import suggest
+from capstan.load.steps import parse_mappings, parse_steps, parse_with
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+_PARTS: Final = frozenset({"consumes", "binds", "types", "aggregates", "exposes"})  # what a file has for others
 _NO_HOST: Final = re.compile(r"https?://($|[:/])", re.IGNORECASE)
 _AS_IT_COMES: Final = frozenset({"json", "text", "binary", "raw"})  # formats that ask for no conversion
 
@@ -49,16 +54,14 @@ class _Parser(Reader):
         elif "naftiko" not in root and "ikanos" not in root:
             message = "the file must begin with its version: one of 'naftiko' or 'ikanos'"
             self.problem("missing-version", message, root.at(), "for example: naftiko: 1.0.0-alpha2")
-        self.unsupported(root, "exposes", "aggregates")
         parse_types(root)
         body = root.node("capability")
         if body is None:
-            if not self.problems and not {"consumes", "binds", "types"} & root.data.keys():
+            if not self.problems and not _PARTS & root.data.keys():
                 self.problem("missing-keyword", "'capability' is missing: nothing is consumed or exposed", root.at())
             body = Node(self, {}, ("capability",))
-        self.unsupported(body, "aggregates")
         info = root.node("info") or Node(self, {}, ("info",))
-        binds, consumes, imports = [], [], []
+        binds, consumes, aggregates, exposes, imports = [], [], [], [], []
         for owner in (root, body):
             for node in owner.nodes("binds"):
                 if (found := self.import_of("binds", node)) is not None:
@@ -70,6 +73,16 @@ class _Parser(Reader):
                     imports.append(found)
                 else:
                     consumes.append(self.consumed_api(node))
+            for node in owner.nodes("aggregates"):
+                if (found := self.import_of("aggregates", node)) is not None:
+                    imports.append(found)
+                else:
+                    aggregates.append(parse_aggregate(node, self.plain_unit))
+            for node in owner.nodes("exposes"):
+                if (found := self.import_of("exposes", node)) is not None:
+                    imports.append(found)
+                elif (adapter := self.adapter(node)) is not None:
+                    exposes.append(adapter)
         binds += [self.external_reference(node) for node in root.nodes("externalRefs")]
         return model.Capability(
             file=self.document.file,
@@ -78,7 +91,8 @@ class _Parser(Reader):
             version=info.text("version"),
             binds=tuple(binds),
             consumes=tuple(consumes),
-            exposes=tuple(a for node in body.nodes("exposes") if (a := self.adapter(node)) is not None),
+            exposes=tuple(exposes),
+            aggregates=tuple(aggregates),
             imports=tuple(imports),
             is_parts="capability" not in root,
             sources=tuple(file for file, reader in self.family.readers.items() if reader is not self),
@@ -127,7 +141,7 @@ class _Parser(Reader):
                              suggest(key, keys), key=True)  # fmt: skip
         return {key: holder.text(key) or "" for key in holder.data}
 
-    def import_of(self, section: Literal["consumes", "binds"], node: Node) -> model.Import | None:
+    def import_of(self, section: model.Section, node: Node) -> model.Import | None:
         """What the node takes from another file, if that is what it does."""
         source = node.text("from") or (node.text("location") if "import" in node else None)
         if "import" not in node and "from" not in node:
@@ -207,9 +221,6 @@ class _Parser(Reader):
         if form not in _AS_IT_COMES:
             self.problem("not-supported-yet", f"outputRawFormat '{form}' is not supported yet",
                          node.at("outputRawFormat"), "json, text, binary and raw are")  # fmt: skip
-        for _, output in self.output_nodes(node):
-            output.parse("value", parse_jsonpath, JsonPath("$", ()))
-            output.parse("mapping", parse_jsonpath, JsonPath("$", ())) if not output.node("mapping") else None
         parameters = parse_parameters(node)
         return model.ConsumedOperation(
             name=name,
@@ -220,11 +231,9 @@ class _Parser(Reader):
             auth=self.auth(node),
             effect=node.data.get("effect"),
             path=node.parse("path", parse_path, PathTemplate(())),
+            outputs=parse_outputs(node, "outputParameters"),
             at=node.at(),
         )
-
-    def output_nodes(self, node: Node) -> list[tuple[str, Node]]:
-        return list(node.named("outputParameters"))
 
     def method(self, node: Node) -> str:
         method = (node.text("method") or "").upper()
@@ -294,10 +303,6 @@ class _Parser(Reader):
     # --- exposes
 
     def adapter(self, node: Node) -> model.Adapter | None:
-        if "type" not in node:  # the schema asks for it but where another file has it
-            message = "importing an adapter from another file is not supported yet"
-            self.problem("not-supported-yet", message, node.at("from" if "from" in node else "import"), key=True)
-            return None
         kind = node.text("type")
         if kind not in ("rest", "api", "mcp"):
             self.problem("not-supported-yet", f"an adapter of type '{kind}' is not supported yet", node.at("type"),
@@ -309,7 +314,7 @@ class _Parser(Reader):
         operations = [
             self.rest_operation(name, item, resource, parse_parameters(resource, exposed=True))
             for _, resource in node.named("resources")
-            if self.rest_resource_is_plain(resource)
+            if self.has_path(resource)
             for name, item in resource.named("operations")
         ]
         return model.RestAdapter(
@@ -318,11 +323,11 @@ class _Parser(Reader):
             address=node.text("address"),
             description=node.text("description") or "",
             operations=tuple(operations),
+            forwards=tuple(f for _, resource in node.named("resources") if (f := parse_forward(resource)) is not None),
             at=node.at(),
         )
 
-    def rest_resource_is_plain(self, node: Node) -> bool:
-        self.unsupported(node, "forward")
+    def has_path(self, node: Node) -> bool:
         if "path" not in node:
             self.problem("missing-keyword", "'path' is missing", node.at())
         return "path" in node
@@ -331,19 +336,19 @@ class _Parser(Reader):
         self, name: str, node: Node, resource: Node, inherited: tuple[model.Parameter, ...]
     ) -> model.RestOperation:
         before = len(self.problems)
-        self.unsupported(node, "responses", "responseBinary")
         path = resource.parse("path", parse_route, PathTemplate(()))
         return model.RestOperation(
             method=self.method(node),
             path=path,
             path_parameters=path.holes,
             tags=node.texts("tags") or resource.texts("tags"),
+            responses=parse_responses(node),
             unit=self.unit(name, node, inherited, before),
             path_at=resource.at("path"),
         )
 
     def mcp_adapter(self, node: Node) -> model.McpAdapter:
-        self.unsupported(node, "resources", "prompts", "ttlMs", "cacheScope")
+        self.unsupported(node, "ttlMs", "cacheScope")
         stdio = node.text("transport") == "stdio"
         if not stdio and "port" not in node:
             self.problem("missing-keyword", "'port' is missing", node.at(), "or: transport: stdio")
@@ -353,12 +358,14 @@ class _Parser(Reader):
             address=node.text("address"),
             description=node.text("description") or "",
             tools=tuple(self.tool(name, item) for name, item in node.named("tools")),
+            resources=parse_resources(node, self.plain_unit),
+            prompts=parse_prompts(node, self.plain_unit),
             at=node.at(),
         )
 
     def tool(self, name: str, node: Node) -> model.McpTool:
         hints = node.node("hints")
-        if not name:
+        if not name and "ref" not in node:
             self.problem("missing-keyword", "'name' is missing", node.at())
         return model.McpTool(
             hints=model.Hints(
@@ -368,13 +375,17 @@ class _Parser(Reader):
             unit=self.unit(name, node, (), len(self.problems)),
         )  # fmt: skip
 
+    def plain_unit(self, name: str, node: Node) -> model.Unit:
+        """The unit behind a resource, a message of a prompt or a function of an aggregate."""
+        return self.unit(name, node, (), len(self.problems))
+
     def unit(self, name: str, node: Node, inherited: tuple[model.Parameter, ...], before: int) -> model.Unit:
         """The unit of an operation or tool; `before` counts the problems met before its reading began."""
-        self.unsupported(node, "mappings", "ref")
+        ref = parse_ref(node)
         own = parse_parameters(node, exposed=True)
         names = {(p.name, p.where) for p in own}
-        with_, outputs = self.with_entries(node), parse_outputs(node, "outputParameters")
-        steps = self.steps(node)
+        with_, outputs = parse_with(node), parse_outputs(node, "outputParameters")
+        steps, mappings = parse_steps(node), parse_mappings(node)
         return model.Unit(
             name=name,
             title=node.text("title", "label", "display"),
@@ -384,50 +395,9 @@ class _Parser(Reader):
             with_=with_,
             outputs=outputs,
             steps=steps,
+            mappings=mappings,
+            ref=ref,
             refused=len(self.problems) > before,
             at=node.at(),
             call_at=node.at("call") if "call" in node else None,
         )
-
-    def steps(self, node: Node) -> tuple[model.Step, ...]:
-        if "steps" not in node:
-            return ()
-        for key in ("call", "with"):
-            if key in node:
-                self.problem("ambiguous-call", f"a unit has '{key}' or 'steps', not both", node.at(key), key=True)
-        if node.data.get("outputParameters"):
-            message = "'outputParameters' beside 'steps' is not supported yet"
-            self.problem("not-supported-yet", message, node.at("outputParameters"), key=True)
-        found = tuple(self.step(name, item) for name, item in node.named("steps"))
-        names = [step.name for step in found]
-        for step in found:
-            if names.count(step.name) > 1:
-                self.problem("duplicate-name", f"two steps are called '{step.name}'", step.at)
-        return found
-
-    def step(self, name: str, node: Node) -> model.Step:
-        if not name:
-            self.problem("missing-keyword", "'name' is missing", node.at())
-        if (kind := node.text("type") or "call") != "call":
-            self.problem("not-supported-yet", f"a step of type '{kind}' is not supported yet", node.at("type"),
-                         "call is")  # fmt: skip
-        elif "call" not in node:
-            self.problem("missing-keyword", "'call' is missing", node.at())
-        known = {"name", "type", "description", "call", "with", "when"}
-        self.unsupported(node, *(key for key in node.data if key not in known))
-        return model.Step(name, node.text("call") or "", self.with_entries(node), node.text("when"),
-                          at=node.at(), call_at=node.at("call"))  # fmt: skip
-
-    def with_entries(self, node: Node) -> tuple[model.WithEntry, ...]:
-        holder = node.node("with")
-        if holder is None:
-            return ()
-        entries = []
-        for key, value in holder.data.items():
-            kept = self.document.written(value, (*holder.pointer, key))
-            told = len(self.problems)
-            self.templates(value, (*holder.pointer, key))
-            if len(self.problems) > told:
-                kept = ""
-            entries.append(model.WithEntry(key, kept, at=holder.at(key)))
-        return tuple(entries)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
@@ -11,11 +11,16 @@ from urllib.parse import unquote
 
 from capstan.errors import LoadError, Problem, in_file_order
 from capstan.load import model, read
+from capstan.load.aggregates import units_of
 from capstan.load.document import Place
 from capstan.load.expression import Hole, PathTemplate, Template, fold
 from capstan.load.schema import suggest
 from capstan.plan import types
 from capstan.plan.auth import Credential, Fill, plan_auth
+from capstan.plan.forward import forward_operation, forwarded_parameters, plan_forward
+from capstan.plan.mcp import PlanUnit, plan_prompts, plan_resources
+from capstan.plan.output import Whole
+from capstan.plan.responses import plan_replies
 from capstan.plan.site import join_plans
 from capstan.plan.target import Target
 from capstan.plan.tls import open_context
@@ -88,6 +93,7 @@ class _Builder:
         self.apis: dict[str, types.ApiPlan] = {}
         self.credentials: list[Credential] = []
         self.written: list[Secret] = []  # credentials that stand in the file itself, or around a variable
+        self.consumed: dict[str, Callable[[model.Forward], Target]] = {}  # an API as forwards call it
         # What a `call` may say -> the operations it may mean, and how each is called without doubt.
         self.targets: dict[str, list[tuple[str, Target]]] = {}
         self.resources: dict[str, list[tuple[str, Target]]] = {}
@@ -102,18 +108,20 @@ class _Builder:
             self._api(api)
         rest: list[types.RestPlan] = []
         mcp: list[types.McpPlan] = []
-        for adapter in capability.exposes:
+        for adapter in () if capability.is_parts else capability.exposes:
             if isinstance(adapter, model.RestAdapter):
                 rest.append(self._rest(adapter))
             else:
                 mcp.append(self._mcp(adapter))
-        if not capability.exposes:
+        self._check_functions()
+        if capability.is_parts or not capability.exposes:
             parts = capability.is_parts
             message = "the file has parts for others and exposes nothing itself" if parts else "nothing is exposed"
             severity: Literal["warning", "error"] = "warning" if parts else "error"
             self.problems.append(Problem("nothing-exposed", message, capability.at.location(), severity=severity))
         plan = types.CapabilityPlan(
-            capability.file, (*capability.sources, *self.variables.files), capability.title, capability.description,
+            capability.file, (*capability.sources, *self.variables.files, *_prompt_files(mcp)), capability.title,
+            capability.description,
             tuple(self.apis.values()), tuple(rest), tuple(mcp), self._secrets(),
         )  # fmt: skip
         return plan, [*self.problems, *self.variables.problems]
@@ -129,7 +137,8 @@ class _Builder:
         return tuple(dict.fromkeys(found))
 
     def _check_namespaces(self) -> None:
-        for kind, items in (("consumes", self.capability.consumes), ("exposes", self.capability.exposes)):
+        for kind, items in (("consumes", self.capability.consumes), ("exposes", self.capability.exposes),
+                            ("aggregates", self.capability.aggregates)):  # fmt: skip
             seen: dict[str, Place] = {}
             for item in items:
                 first = seen.setdefault(item.namespace, item.at)
@@ -147,6 +156,12 @@ class _Builder:
         origin = _without_slash(Template((override,)) if override is not None else api.base_uri)
         if isinstance(auth, Credential) and api.auth is not None:
             self._credential(auth, api.auth.at)
+
+        def forwarded(forward: model.Forward) -> Target:
+            kept = replace(api, parameters=forwarded_parameters(api, forward, self.problems))
+            return replace(self._target(kept, plan, auth, origin, *forward_operation(forward.at)), api=api)
+
+        self.consumed[api.namespace] = forwarded
         for resource in api.resources:
             for operation in resource.operations:
                 target = self._target(api, plan, auth, origin, resource, operation)
@@ -319,17 +334,44 @@ class _Builder:
         self, unit: model.Unit, namespace: str, rest: model.RestOperation | None
     ) -> tuple[types.UnitPlan, dict[str, str]]:
         target = self._find(unit, rest)
-        steps = []
-        for step in unit.steps:
-            # Without a call there is a problem that is told already.
-            found = self._find(replace(unit, call=step.call, call_at=step.call_at), None) if step.call else None
-            if found is not None:
-                steps.append((step, found))
+        steps = [(step, self._step_target(unit, step)) for step in unit.steps]
         # Where the call or the unit itself is at fault, that is told; what follows from it is noise.
-        lost = (unit.call is not None and target is None) or len(steps) < len(unit.steps)
+        lost = (unit.call is not None and target is None) or any(
+            found is None and isinstance(step.does, model.CallStep) for step, found in steps
+        )
         problems = [] if unit.refused or lost else self.problems
         namespaces = frozenset(adapter.namespace for adapter in self.capability.exposes)
-        return plan_unit(unit, namespace, namespaces, rest, target, self.variables, problems, steps)
+        scripting = self.capability.control.scripting if self.capability.control else None
+        plan, slots = plan_unit(
+            unit, namespace, namespaces, rest, target, self.variables, problems, steps, scripting
+        )  # fmt: skip
+        self._check_semantics(unit, plan, problems)
+        return plan, slots
+
+    def _check_functions(self) -> None:
+        """What nothing refers to is planned all the same: its mistakes are told, and nobody can call it."""
+        exposed = [unit for adapter in self.capability.exposes for unit in units_of(adapter)]
+        used = {unit.ref.name for unit in exposed if unit.ref is not None}
+        for aggregate in () if self.capability.is_parts else self.capability.aggregates:
+            for function in aggregate.functions:
+                if f"{aggregate.namespace}.{function.name}" not in used:
+                    self._unit(function, aggregate.namespace, None)
+
+    def _check_semantics(self, unit: model.Unit, plan: types.UnitPlan, problems: list[Problem]) -> None:
+        """A function that calls itself safe is announced as one that only reads."""
+        if unit.semantics is None or unit.semantics.safe is not True or plan.effect == "read":
+            return
+        at = (unit.semantics.at / "safe").location()
+        hint = "set 'effect: read' on the operation that it calls, if all it does is to read"
+        message = f"the function says that it is safe, and what it calls is of the effect '{plan.effect}'"
+        severity: Literal["warning", "error"] = "warning" if plan.effect == "write" else "error"
+        problems.append(Problem("unsafe-function", message, at, hint, severity))
+
+    def _step_target(self, unit: model.Unit, step: model.Step) -> Target | None:
+        """What a step calls. Without a call there is a problem that is told already."""
+        if not isinstance(step.does, model.CallStep) or not step.does.call:
+            return None
+        return self._find(replace(unit, call=step.does.call, call_at=step.does.at), None)
 
     def _rest(self, adapter: model.RestAdapter) -> types.RestPlan:
         operations: list[types.RestOperationPlan] = []
@@ -346,25 +388,50 @@ class _Builder:
             names = [fold(name) for name in item.path_parameters]
             if len(set(names)) != len(names):
                 self.problem("duplicate-name", f"the path {item.path} names a variable twice", item.path_at)
+            is_mapped = not isinstance(unit.shape, Whole) or unit.call is None
+            replies = plan_replies(item, [] if item.unit.refused else self.problems, is_mapped=is_mapped)
             operations.append(
-                types.RestOperationPlan(item.method, str(item.path), segments, item.tags, unit, at=item.unit.at)
+                types.RestOperationPlan(item.method, str(item.path), segments, item.tags, unit, replies, at=item.unit.at)
             )
         return types.RestPlan(
             adapter.namespace, adapter.address, adapter.port, self.capability.title, self.capability.version,
             adapter.description or self.capability.description, tuple(operations), adapter.at,
+            forwards=tuple(f for item in adapter.forwards if (f := self._forward(item, adapter, operations)) is not None),
         )  # fmt: skip
+
+    def _forward(
+        self, forward: model.Forward, adapter: model.RestAdapter, operations: list[types.RestOperationPlan]
+    ) -> types.ForwardPlan | None:
+        forwarded = self.consumed.get(forward.target)
+        if forwarded is None:
+            self.problem("unknown-namespace", f"nothing is consumed under the namespace '{forward.target}'",
+                         forward.at / "targetNamespace", suggest(forward.target, self.consumed))  # fmt: skip
+            return None
+        return plan_forward(
+            forward, adapter.namespace, forwarded(forward), operations, self.variables, self.problems
+        )
 
     def _mcp(self, adapter: model.McpAdapter) -> types.McpPlan:
         tools: list[types.ToolPlan] = []
         for item in adapter.tools:
             unit, _ = self._unit(item.unit, adapter.namespace, None)
-            first = item.unit.call or next((step.call for step in item.unit.steps), adapter.namespace)
+            calls = [step.does.call for step in item.unit.steps if isinstance(step.does, model.CallStep)]
+            first = item.unit.call or next(iter(calls), adapter.namespace)
             claim = first.partition(".")[0]
             tools.append(types.ToolPlan(item.unit.name, claim, item.hints, unit, at=item.unit.at))
         return types.McpPlan(
             adapter.namespace, adapter.address, adapter.port, self.capability.title,
-            adapter.description or self.capability.description, tuple(tools), adapter.at,
+            adapter.description or self.capability.description, tuple(tools),
+            plan_resources(adapter, self._of_mcp(adapter), self.problems),
+            plan_prompts(adapter, self._of_mcp(adapter), self.variables, self.problems), adapter.at,
         )  # fmt: skip
+
+    def _of_mcp(self, adapter: model.McpAdapter) -> PlanUnit:
+        return lambda unit: self._unit(unit, adapter.namespace, None)
+
+
+def _prompt_files(adapters: list[types.McpPlan]) -> list[str]:
+    return [prompt.file for adapter in adapters for prompt in adapter.prompts if prompt.file is not None]
 
 
 def _environment_binds(capability: model.Capability) -> list[model.Bind]:

@@ -8,8 +8,9 @@ from typing import Any, assert_never
 
 from capstan.load.jsonpath import JsonPath
 from capstan.plan.output import FirstFound, Items, Object, Picked, Shape, Static, Whole
-from capstan.plan.types import CallPlan, CapabilityPlan, RequestPlan, StepPlan, UnitPlan
-from capstan.plan.values import ABSENT, Constant, FromInput, Joined, Secret, Tree
+from capstan.plan.flow import AssertPlan, LookupPlan, ScriptRun
+from capstan.plan.types import CallPlan, CapabilityPlan, FlowPlan, RequestPlan, StepPlan, UnitPlan
+from capstan.plan.values import ABSENT, Constant, FromInput, FromStep, Joined, Secret, Tree
 
 
 def explain(plan: CapabilityPlan) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def _unit(unit: UnitPlan) -> dict[str, Any]:
             for item in unit.inputs
         },
         "call": None if call is None else _call(call),
-        **({"steps": [_step(step) for step in unit.steps]} if unit.steps else {}),
+        **({} if unit.flow is None else _flow(unit.flow)),
         "answer": _shape(unit.shape),
     }
 
@@ -68,9 +69,31 @@ def _call(call: CallPlan) -> dict[str, Any]:
     return {"operation": call.operation, **_request(call.request)}
 
 
+def _flow(flow: FlowPlan) -> dict[str, Any]:
+    mapped = {} if flow.answer.mapped is None else {"mappings": describe(flow.answer.mapped)}
+    return {"steps": [_step(step) for step in flow.steps], **mapped}
+
+
 def _step(step: StepPlan) -> dict[str, Any]:
-    when = {} if step.when is None else {"when": f"<{step.when}>"}
-    return {"step": step.name, **when, **_call(step.call)}
+    told: dict[str, Any] = {"step": step.name}
+    if step.after:
+        told["after"] = list(step.after)
+    if step.when is not None:
+        told["when"] = step.when.text
+    if (loop := step.foreach) is not None:
+        told["foreach"] = {"items": describe(loop.items), "concurrency": loop.concurrency, "at most": loop.max_items}
+    match step.does:
+        case CallPlan():
+            return told | _call(step.does)
+        case LookupPlan(index, match, value, fields):
+            return told | {
+                "lookup": list(fields), "in": describe(index), "where": f"{match} is {describe(value)}",
+            }  # fmt: skip
+        case AssertPlan(condition):
+            return told | {"assert": condition.text}
+        case ScriptRun(script):
+            limits = {"seconds": script.timeout_seconds, "statements": script.statement_limit}
+            return told | {"script": [source.name for source in script.sources], "language": script.language, **limits}
 
 
 def _shape(shape: Shape) -> Any:
@@ -129,7 +152,7 @@ def describe(value: Any) -> Any:
             return value.name
         case Constant():
             return value.shown if value.shown is not None else describe(value.value)
-        case FromInput():
+        case FromInput() | FromStep():
             return f"<{value.name}>"
         case Joined():
             return "".join(map(_inline, value.parts))

@@ -17,6 +17,7 @@ from capstan.load.document import Place
 from capstan.load.expression import Template, fold, match_name, parse_template
 from capstan.load.model import Parameter, RestOperation, Unit, Where, WithEntry
 from capstan.load.schema import closest, suggest
+from capstan.plan.scope import ReferenceFault, Scope
 from capstan.plan.target import PLACES, Target, template_names
 from capstan.plan.values import ABSENT, Constant, FromInput, Joined, Source, source_tree, to_text, tree
 from capstan.plan.variables import Variables
@@ -63,6 +64,7 @@ class Names:
     slots: dict[str, str] = field(default_factory=dict)  # variable of the route -> input
     bound: dict[str, Source] = field(default_factory=dict)  # `with` keys that only templates use
     sources: dict[tuple[Where | None, str], Source | None] = field(default_factory=dict)  # of consumed parameters
+    scope: Scope = field(default_factory=lambda: Scope({}))  # the steps of the unit that came before
 
     # --- telling
 
@@ -107,6 +109,13 @@ class Names:
                 at = self.rest.path_at if self.rest is not None else self.unit.at
                 self._add(Draft(name, "path", {"type": "string"}, True, ABSENT, at, declared=False))
                 self.slots[name] = name
+        for parameter in self.unit.given:
+            # As a variable of a route: all that is known of it is a name, until it is known what it fills.
+            if (draft := self.find_input(parameter.name)) is None:
+                required = parameter.required is not False
+                draft = self._add(Draft(parameter.name, "path", dict(parameter.schema), required, ABSENT, parameter.at,
+                                        declared=False))  # fmt: skip
+            self.slots[parameter.name] = draft.name
 
     def _check_name(self, parameter: Parameter, where: Where | None) -> None:
         """An operation may say more of an input its resource declares; else a name is taken once."""
@@ -126,6 +135,8 @@ class Names:
     def _exposed_value(self, parameter: Parameter) -> Source:
         """The `value` of an input. A JSONPath into the caller's body is not read, nor is it a text to send."""
         value = parameter.value
+        if isinstance(value, WithEntry):  # of a unit that refers to a function, whose input this is
+            return self._entry_source(value.value, parameter, value.at)
         if isinstance(value, Template) and _STEP.match(value.literal or ""):
             message = f"the path '{value}' as a value is not supported yet"
             self.problem("not-supported-yet", message, parameter.at / "value")
@@ -187,7 +198,8 @@ class Names:
             name = rest
         if draft is None:
             idle = [d.name for d in self.inputs.values() if not d.used and (d.declared or d.where == "path")]
-            if parameter is None or difflib.get_close_matches(fold(name), map(fold, idle), n=1, cutoff=0.75):
+            near = difflib.get_close_matches(fold(name), map(fold, idle), n=1, cutoff=0.75)
+            if parameter is None or self.target is None or near:
                 self.problem("unknown-name", f"'{name}' is no input here", at, suggest(name, self.inputs))
                 return Constant(ABSENT)
             draft = self._derive(name, parameter, where if where != "path" else None)
@@ -210,10 +222,14 @@ class Names:
         if not draft.declared and draft.default is ABSENT:
             draft.required = True
 
-    def _scoped(self, text: str) -> str | None:
+    def scoped(self, text: str) -> str | None:
         """The NAME of `rest.NAME`, `tools.NAME`, `mcp.NAME` or `<own namespace>.NAME`."""
         scope, dot, name = text.removeprefix("$this.").partition(".")
-        return name if dot and name and (scope in _SCOPES or scope == self.namespace) else None
+        return name if dot and name and (self._is_own(scope)) else None
+
+    def _is_own(self, scope: str) -> bool:
+        """Whether a namespace means the inputs of this unit."""
+        return scope in _SCOPES or scope == self.namespace or scope in self.unit.scopes
 
     def resolve(self, template: Template, at: Place) -> Source:
         """A template of the consumed side or of `with` -> where its values come from."""
@@ -229,12 +245,11 @@ class Names:
         return Joined(tuple(parts))
 
     def hole(self, name: str, at: Place) -> Source:
-        if name.startswith("$"):
-            self.problem("not-supported-yet", f"'{name}' refers to a step, which is not supported yet", at)
-            return Constant(ABSENT)
+        if name.startswith("$") and not name.startswith("$this."):
+            return self.step_source(name, at)
         if self._is_elsewhere(name, at):
             return Constant(ABSENT)
-        scoped = self._scoped(name)
+        scoped = self.scoped(name)
         if scoped is not None:
             if scoped in self.bound:
                 return self.bound[scoped]
@@ -243,6 +258,8 @@ class Names:
             return self.bound[name]
         if name in self.fixed:
             return self.fixed[name]
+        if self.scope.begins(name) and name not in self.inputs:
+            return self.step_source(name, at)
         if not self.variables.declares(name):
             filled = next((s for (_, taken), s in self.sources.items() if taken == name and s is not None), None)
             if filled is not None:  # `with` gave the consumed parameter of that name a value
@@ -282,12 +299,11 @@ class Names:
             return tree(items=tuple(self._entry_source(item, inner, at) for item in value))
         if not isinstance(value, str):
             return _constant(value, parameter)
-        scoped = self._scoped(value)
+        scoped = self.scoped(value)
         if scoped is not None and "{{" not in value:
             return self._reference(scoped, parameter, at)
-        if _STEP.match(value):
-            self.problem("not-supported-yet", f"'{value}' refers to a step, which is not supported yet", at)
-            return Constant(ABSENT)
+        if _STEP.match(value) or (self.scope.item is not None and _first(value) == self.scope.item):
+            return self.step_source(value, at)
         if self._is_elsewhere(value, at):
             return Constant(ABSENT)
         scope, dot, rest = value.partition(".")
@@ -297,15 +313,26 @@ class Names:
         bare = value[1:-1] if re.fullmatch(r"\{[^{}]+\}", value) else value
         if bare in self.inputs or bare in self.fixed:
             return self._reference(bare, parameter, at)
+        if self.scope.begins(value) and "{{" not in value and "." in value:
+            message = f"'{value}' is sent as text, though it begins with the name of a step"
+            self.warn("text-like-reference", message, at, f"write '$.{value}' for what that step answered")
         template = parse_template(value)
-        if template.lone is not None and (name := self._scoped(template.lone.name)) is not None:
+        if template.lone is not None and (name := self.scoped(template.lone.name)) is not None:
             return self._reference(name, parameter, at)
         return self.resolve(template, at)
+
+    def step_source(self, text: str, at: Place) -> Source:
+        """Where `$.step.path` or `{{step.path}}` has its value."""
+        try:
+            return self.scope.path(text)
+        except ReferenceFault as fault:
+            self.problem("unknown-name", str(fault), at, fault.hint)
+            return Constant(ABSENT)
 
     def _is_elsewhere(self, name: str, at: Place) -> bool:
         """Whether a name is an input of another adapter of the file, which is told."""
         scope, dot, rest = name.removeprefix("$this.").partition(".")
-        if not dot or scope not in self.namespaces or re.search(r"[\s{}]", rest):
+        if not dot or scope not in self.namespaces or self._is_own(scope) or re.search(r"[\s{}]", rest):
             return False
         hint = f"did you mean '{self.namespace}.{rest}'?"
         self.problem("unknown-name", f"'{name}' is an input of another adapter", at, hint)
@@ -314,12 +341,16 @@ class Names:
     def _could_be_input(self, name: str, parameter: Parameter | None) -> bool:
         return self.find_input(name) is not None or (parameter is not None and fold(parameter.name) == fold(name))
 
+    def reference(self, value: Any, at: Place) -> Source:
+        """A value outside a call, which may refer to an input or a step, from where it has its value."""
+        return self._entry_source(value, _free_parameter("", at), at)
+
     def fill(self, entry: WithEntry, free: set[str]) -> None:
         """Take one entry of `with`."""
         target = self.target
         assert target is not None
         parameters = target.matching(entry.name)
-        if not parameters and any(name == entry.name or self._scoped(name) == entry.name for name in free):
+        if not parameters and any(name == entry.name or self.scoped(name) == entry.name for name in free):
             self.bound[entry.name] = self._entry_source(entry.value, _free_parameter(entry.name, entry.at), entry.at)
         elif not parameters and fold(entry.name) == "body" and target.operation.body is None:
             parameters = [Parameter("body", "body", {}, False, at=entry.at)]
@@ -327,8 +358,13 @@ class Names:
         elif not parameters:
             names = [p.name for p in target.parameters if not target.is_credential(p)]
             call = f"'{target.api.namespace}.{target.operation.name}'"
-            self.problem("unknown-parameter", f"{call} takes no '{entry.name}'", entry.at,
-                         suggest(entry.name, names), key=True)  # fmt: skip
+            if names or free or target.operation.body is not None:
+                self.problem("unknown-parameter", f"{call} takes no '{entry.name}'", entry.at,
+                             suggest(entry.name, names), key=True)  # fmt: skip
+            else:  # an operation of which nothing is written down; what the entry refers to is looked at all the same
+                self._entry_source(entry.value, _free_parameter(entry.name, entry.at), entry.at)
+                message = f"{call} takes nothing; no value is sent for '{entry.name}'"
+                self.warn("unused-entry", message, entry.at)
         for parameter in parameters:
             if target.is_credential(parameter):
                 message = f"'{parameter.name}' is filled by the authentication; this entry has no effect"
@@ -349,7 +385,7 @@ class Names:
         assert self.target is not None
         body = self.target.operation.body
         if parameter.where == "body" and body is not None:
-            return match_name(parameter.name, [self._scoped(n) or n for n in template_names(body)]) is None
+            return match_name(parameter.name, [self.scoped(n) or n for n in template_names(body)]) is None
         in_path = match_name(parameter.name, self.target.path.holes) is not None
         return parameter.where == "path" and not in_path and not self._chooses_host(parameter)
 
@@ -437,6 +473,10 @@ def _with_limits(schema: dict[str, Any], consumed: Mapping[str, Any]) -> dict[st
     if not any(key in schema for key in limits):
         return {**schema, **limits}
     return {**schema, "allOf": [*schema.get("allOf", []), limits]}
+
+
+def _first(reference: str) -> str:
+    return reference.partition(".")[0].partition("[")[0]
 
 
 def _member(parameter: Parameter, key: str, at: Place) -> Parameter:

@@ -6,19 +6,24 @@ Nothing here reads a keyword, a schema or a template text. `bind` turns argument
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from capstan.errors import BindError
+from capstan.load.condition import Condition
 from capstan.load.document import Place
 from capstan.load.model import Effect, Hints, Where
 from capstan.load.schema import Checker
+from capstan.load.uri import UriTemplate
 from capstan.plan.auth import AuthPlan
 from capstan.plan.body import BodyPlan
+from capstan.plan.flow import AssertPlan, Declared, FlowAnswer, ForeachPlan, LookupPlan, ScriptRun
 from capstan.plan.output import Shape
-from capstan.plan.values import ABSENT, Arguments, Constant, Pair, Secret, Source, fill_pairs, to_text
+from capstan.plan.responses import Replies
+from capstan.plan.values import ABSENT, Arguments, Constant, FromInput, Pair, Secret, Source, fill_pairs, to_text
 
 FORBIDDEN_IN_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -35,7 +40,7 @@ class HttpRequest:
     method: str
     url: str = field(repr=False)  # here, too, credentials may stand
     headers: tuple[tuple[str, str], ...] = field(repr=False)
-    body: bytes | None = field(repr=False)
+    body: bytes | AsyncIterable[bytes] | None = field(repr=False)  # what streams goes once and never again
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +223,32 @@ class CallPlan:
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """One call of several; with `when`, only where that input is given."""
+    """One step of a flow."""
 
     name: str
-    call: CallPlan
-    when: str | None
+    does: CallPlan | LookupPlan | AssertPlan | ScriptRun
+    after: tuple[str, ...]  # the steps that must have ended before
+    when: Condition | None
+    foreach: ForeachPlan | None
+    declared: Declared | None  # outputs of the operation's own
+    early: bool  # its request hangs on the caller's arguments alone
+
+    @property
+    def effect(self) -> Effect:
+        return self.does.effect if isinstance(self.does, CallPlan) else "read"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowPlan:
+    """Several steps that make one call."""
+
+    steps: tuple[StepPlan, ...]
+    answer: FlowAnswer
+    asked: tuple[str, ...]  # inputs of which at least one must be given, where every call has a condition
+
+    @property
+    def calls(self) -> tuple[CallPlan, ...]:
+        return tuple(step.does for step in self.steps if isinstance(step.does, CallPlan))
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,18 +264,18 @@ class UnitPlan:
     call: CallPlan | None  # None: the answer is static
     shape: Shape
     output_schema: Mapping[str, Any] | None
-    steps: tuple[StepPlan, ...] = ()  # instead of the one call
+    flow: FlowPlan | None = None  # instead of the one call
 
     @property
     def calls(self) -> tuple[CallPlan, ...]:
-        return (self.call,) if self.call is not None else tuple(step.call for step in self.steps)
+        if self.call is not None:
+            return (self.call,)
+        return self.flow.calls if self.flow is not None else ()
 
     @property
     def effect(self) -> Effect:
         """What its calls do; the gravest counts."""
-        if self.call is not None:
-            return self.call.effect
-        return max((step.call.effect for step in self.steps), key=_GRAVITY.index, default="read")
+        return max((call.effect for call in self.calls), key=_GRAVITY.index, default="read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +299,25 @@ class RestOperationPlan:
     segments: tuple[RouteSegment, ...]
     tags: tuple[str, ...]
     unit: UnitPlan
+    replies: Replies | None  # None: answers are sent as they come
+    at: Place = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardPlan:
+    """A path whose requests are passed through to a consumed API."""
+
+    path: str
+    prefix: tuple[str, ...]  # the literal segments of the path
+    takes_rest: bool  # `{path}` stands after them, for all segments that are left
+    taken: frozenset[str]  # methods of this path that operations serve
+    trusted: tuple[str, ...]  # request headers that go along
+    call: CallPlan  # what every request has: origin, credentials and fixed values
+    guarded: bool  # a 401 is about our credentials, and none that callers give
+    header_defaults: tuple[tuple[str, str], ...]  # where a caller gives none
+    query_defaults: tuple[tuple[str, str], ...]
+    tags: tuple[str, ...]
+    description: str
     at: Place = field(repr=False, compare=False)
 
 
@@ -286,6 +331,7 @@ class RestPlan:
     description: str
     operations: tuple[RestOperationPlan, ...]
     at: Place = field(repr=False, compare=False)
+    forwards: tuple[ForwardPlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +344,64 @@ class ToolPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class FolderPlan:
+    """The files of a folder, each a resource."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ResourcePlan:
+    name: str
+    title: str | None
+    description: str
+    uri: UriTemplate
+    mime_type: str | None
+    binary: bool
+    source: UnitPlan | FolderPlan
+    slots: tuple[tuple[str, str], ...]  # variable of the URI, and the input it fills
+    at: Place = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptArgumentPlan:
+    name: str
+    title: str | None
+    description: str
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCallPlan:
+    """A message that is what a unit answers."""
+
+    unit: UnitPlan
+    slots: tuple[tuple[str, str], ...]  # argument of the prompt, and the input it fills
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePlan:
+    role: Literal["user", "assistant"]
+    content: tuple[str | FromInput, ...] | MessageCallPlan
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPlan:
+    name: str
+    claim: str  # namespace of the adapter, for names that are taken twice
+    title: str | None
+    description: str
+    arguments: tuple[PromptArgumentPlan, ...]
+    messages: tuple[MessagePlan, ...]
+    file: str | None  # where its text was read
+    at: Place = field(repr=False, compare=False)
+
+    @property
+    def units(self) -> tuple[UnitPlan, ...]:
+        return tuple(m.content.unit for m in self.messages if isinstance(m.content, MessageCallPlan))
+
+
+@dataclass(frozen=True, slots=True)
 class McpPlan:
     namespace: str
     address: str | None
@@ -305,7 +409,15 @@ class McpPlan:
     title: str
     description: str
     tools: tuple[ToolPlan, ...]
+    resources: tuple[ResourcePlan, ...]
+    prompts: tuple[PromptPlan, ...]
     at: Place = field(repr=False, compare=False)
+
+    @property
+    def units(self) -> tuple[UnitPlan, ...]:
+        resources = tuple(r.source for r in self.resources if isinstance(r.source, UnitPlan))
+        prompts = tuple(unit for prompt in self.prompts for unit in prompt.units)
+        return tuple(tool.unit for tool in self.tools) + resources + prompts
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,4 +436,4 @@ class CapabilityPlan:
     @property
     def units(self) -> tuple[UnitPlan, ...]:
         rest = tuple(operation.unit for adapter in self.rest for operation in adapter.operations)
-        return rest + tuple(tool.unit for adapter in self.mcp for tool in adapter.tools)
+        return rest + tuple(unit for adapter in self.mcp for unit in adapter.units)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from capstan.errors import Problem
 from capstan.load.document import Place
 from capstan.load.expression import Hole, Template, fold, match_name
-from capstan.load.model import Effect, Parameter, RestOperation, Step, Unit
-from capstan.load.schema import Checker, suggest
+from capstan.load.model import Effect, Parameter, RestOperation, Scripting, Step, Unit
+from capstan.load.schema import Checker
 from capstan.plan import types
 from capstan.plan.body import BodyPlan, plan_body, plan_whole_body
 from capstan.plan.names import Names
-from capstan.plan.output import is_static, output_schema, plan_outputs
+from capstan.plan.output import Resolve, is_static, output_schema, plan_outputs
+from capstan.plan.steps import FlowPlanner, asked_inputs
 from capstan.plan.target import Target
 from capstan.plan.values import ABSENT, Constant, FromInput, Secret, Source, Tree, split_pairs, to_text
 from capstan.plan.variables import Variables
@@ -35,17 +35,18 @@ def plan_unit(
     target: Target | None,
     variables: Variables,
     problems: list[Problem],
-    steps: Sequence[tuple[Step, Target]] = (),
+    steps: Sequence[tuple[Step, Target | None]] = (),
+    scripting: Scripting | None = None,
 ) -> tuple[types.UnitPlan, dict[str, str]]:
     """The plan of a unit, and which input each variable of its route fills."""
     names = Names(unit, namespace, namespaces - {namespace}, rest, target, variables, problems)
     names.declare()
     call = _call(names) if target is not None else None
-    step_plans = tuple(_step(names, step, step_target) for step, step_target in steps)
-    shape = plan_outputs(unit.outputs, lambda template, at: _output_value(names, template, at))
+    flow = _flow(names, steps, scripting) if steps else None
+    shape = flow.answer.shape if flow is not None else plan_outputs(unit.outputs, _resolver(names))
     if unit.call is None and not unit.steps and not is_static(shape):
-        names.problem("nothing-to-call", "there is neither a call nor a constant for every output", unit.at,
-                      "add 'call: namespace.operation', or a 'value' to each output")  # fmt: skip
+        names.problem("nothing-to-call", "there is neither a call nor a constant for every output",
+                      unit.call_at or unit.at, "add 'call: namespace.operation', or a 'value' to each output")  # fmt: skip
     for draft in names.inputs.values():
         calls = unit.call is not None or unit.steps
         if not draft.used and (draft.declared or (calls and draft.where == "path")):
@@ -67,23 +68,21 @@ def plan_unit(
         call=call,
         shape=shape,
         output_schema=output_schema(unit.outputs, shape),
-        steps=step_plans,
+        flow=flow,
     )
     return plan, names.slots
 
 
-def _step(names: Names, step: Step, target: Target) -> types.StepPlan:
-    """One of several calls: the inputs are the unit's, the places they fill its own."""
-    own = replace(names, unit=replace(names.unit, with_=step.with_), target=target, sources={}, bound={})
-    plan = _call(own)
-    draft = names.find_input(step.when) if step.when is not None else None
-    if draft is not None:
-        names.use(draft)
-        draft.required = False
-    elif step.when is not None:
-        names.problem("unknown-name", f"there is no input '{step.when}'", step.at / "when",
-                      suggest(step.when, names.inputs))  # fmt: skip
-    return types.StepPlan(step.name, plan, draft.name if draft is not None else None)
+def _flow(
+    names: Names, steps: Sequence[tuple[Step, Target | None]], scripting: Scripting | None
+) -> types.FlowPlan:
+    planner = FlowPlanner(names, steps, scripting)
+    planned = planner.steps(_call)
+    return types.FlowPlan(planned, planner.answer(names.unit.outputs, _resolver(names)), asked_inputs(names, steps))
+
+
+def _resolver(names: Names) -> Resolve:
+    return lambda template, at: _output_value(names, template, at)
 
 
 def _output_value(names: Names, template: Template, at: Place) -> Source:

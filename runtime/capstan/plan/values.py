@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from capstan.load.jsonpath import JsonPath
+
 Arguments = Mapping[str, Any]
 
 # No digits but ASCII ones, no `1_000`, and no more of them than Python turns into a number.
@@ -113,7 +115,21 @@ class Tree:
         return ABSENT if self.empty_is_absent and not taken else taken
 
 
-Source = Constant | FromInput | Joined | Tree
+@dataclass(frozen=True, slots=True)
+class FromStep:
+    """A value of an earlier step's answer, or of the item a step is run for."""
+
+    key: str
+    path: JsonPath
+    name: str  # as its author may write it
+
+    def get(self, arguments: Arguments) -> Any:
+        answer = arguments.get(self.key)
+        found = answer if self.path.whole else self.path.find(answer)
+        return ABSENT if found is None else found
+
+
+Source = Constant | FromInput | FromStep | Joined | Tree
 Pair = tuple[str | Source, ...]  # `name=` and the values after it
 
 

@@ -1,0 +1,250 @@
+"""Runs a unit of several steps: what nothing orders side by side, what changes something in the author's order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from capstan.call.problem import problem_of
+from capstan.call.scripts import Scripts
+from capstan.call.unit import Answer, LiveUnit, parsed
+from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
+from capstan.errors import BindError, CallError, FlowError, ShapeError
+from capstan.plan.flow import LAST, AssertPlan, ForeachPlan, LookupPlan, decide, declared_key, step_key
+from capstan.plan.output import Whole
+from capstan.plan.types import CallPlan, FlowPlan, HttpRequest, StepPlan, UnitPlan
+from capstan.plan.values import ABSENT
+from capstan.settings import Settings
+
+
+class LiveFlow(LiveUnit):
+    """A unit of several steps, ready to call."""
+
+    __slots__ = ("flow", "scripts", "settings", "upstreams")
+
+    def __init__(
+        self, unit: UnitPlan, flow: FlowPlan, upstreams: Sequence[Upstream], scripts: Scripts, settings: Settings
+    ) -> None:
+        super().__init__(unit, None, settings)
+        calls = [step.name for step in flow.steps if isinstance(step.does, CallPlan)]
+        self.flow = flow
+        self.upstreams = dict(zip(calls, upstreams, strict=True))
+        self.scripts, self.settings = scripts, settings
+
+    async def call(self, arguments: Mapping[str, Any]) -> Answer:
+        """Run the steps.
+
+        Raises:
+            CallError: naming the step that failed, and saying what the others did.
+        """
+        return await _Run(self, dict(self.guard.check(arguments))).answer()
+
+
+class _Run:
+    """One run of a flow: what its steps gave and did so far."""
+
+    def __init__(self, live: LiveFlow, scope: dict[str, Any]) -> None:
+        self._live, self._steps = live, live.flow.steps
+        self._scope = scope  # the arguments, and what steps gave
+        self._bound: dict[str, HttpRequest] = {}
+        self._skipped: set[str] = set()
+        self._states: dict[str, str] = {}  # of the steps that ran, as callers are told
+        self._changed: list[tuple[CallPlan, HttpRequest]] = []  # what did, or may have done, something upstream
+        self._heads: dict[str, tuple[int, tuple[tuple[str, str], ...], bool]] = {}  # status, headers, without a body
+
+    async def answer(self) -> Answer:
+        self._bind_early()
+        try:
+            await self._run_all()
+        except CallError as error:
+            self._complete(error)
+            raise
+        last = self._last_call()
+        try:
+            value = self._live.flow.answer.take(self._scope)
+        except ShapeError as error:
+            error.retry_safe = self._repeatable()
+            raise
+        if last in self._heads and isinstance(self._live.unit.shape, Whole) and self._live.flow.answer.mapped is None:
+            status, headers, empty = self._heads[last]
+            return Answer(status, headers, value=value, empty=empty)
+        return Answer(200, value=value)
+
+    def _bind_early(self) -> None:
+        """Put together what hangs on arguments alone: a bad one must not stop the flow half way."""
+        for step in self._steps:
+            if step.early and isinstance(step.does, CallPlan):
+                if step.when is not None and not decide(step.when, self._scope, step.name):
+                    self._skipped.add(step.name)
+                else:
+                    self._bound[step.name] = step.does.request.bind(self._scope)
+
+    def _last_call(self) -> str:
+        """The last call that was made, whose answer is the flow's where nothing else is said."""
+        calls = [step.name for step in self._steps if isinstance(step.does, CallPlan)]
+        made = [name for name in calls if name in self._states]
+        if made:
+            self._scope[LAST] = self._scope[step_key(made[-1])]
+            return made[-1]
+        if calls:
+            raise self._nothing_done()
+        return ""
+
+    def _nothing_done(self) -> CallError:
+        asked = self._live.flow.asked
+        if asked:
+            message = f"nothing to do: give at least one of {', '.join(asked)}"
+            return BindError("missing-argument", message, argument=asked[0])
+        return FlowError("nothing-to-do", "nothing to do: no step's condition holds")
+
+    # --- order
+
+    async def _run_all(self) -> None:
+        pending = list(self._steps)
+        ended: set[str] = set()
+        running: dict[asyncio.Task[None], StepPlan] = {}
+        try:
+            while pending or running:
+                ready = [step for step in pending if ended.issuperset(step.after)]
+                pending = [step for step in pending if step not in ready]
+                if len(ready) == 1 and not running:  # the usual case needs no task
+                    await self._step(ready[0])
+                    ended.add(ready[0].name)
+                    continue
+                running |= {asyncio.create_task(self._step(step)): step for step in ready}
+                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in sorted(done, key=lambda one: self._steps.index(running[one])):
+                    ended.add(running.pop(task).name)
+                    task.result()
+        except CallError:
+            await _end(running, spare=lambda task: running[task].effect != "read")
+            raise
+        except BaseException:
+            await _end(running, spare=lambda _: False)
+            raise
+
+    async def _step(self, step: StepPlan) -> None:
+        name = step.name
+        if name in self._skipped:
+            return
+        if step.when is not None and name not in self._bound and not decide(step.when, self._scope, name):
+            return
+        try:
+            value = await (self._one(step, self._scope) if step.foreach is None else self._each(step, step.foreach))
+        except CallError as error:
+            self._states[name] = error.outcome
+            if not isinstance(error, FlowError):
+                error.message = f"step '{name}': {error.message}"
+            raise
+        except asyncio.CancelledError:
+            if isinstance(step.does, CallPlan) and step.effect != "read":
+                self._states[name] = "unknown"
+            raise
+        self._states.setdefault(name, "done")
+        self._scope[step_key(name)] = value
+        if step.declared is not None:
+            self._scope[declared_key(name)] = step.declared.of(value)
+
+    # --- kinds
+
+    async def _one(self, step: StepPlan, scope: Mapping[str, Any]) -> Any:
+        match step.does:
+            case CallPlan() as call:
+                return await self._call(step, call, scope)
+            case LookupPlan() as lookup:
+                return lookup.find(scope)
+            case AssertPlan() as asserted:
+                return asserted.check(scope, step.name)
+            case script:
+                return await self._live.scripts.run(script.script, script.context(scope))
+
+    async def _call(self, step: StepPlan, call: CallPlan, scope: Mapping[str, Any]) -> Any:
+        request = self._bound.get(step.name) or _bind(call, scope)
+        try:
+            response = await self._live.upstreams[step.name].send(call, request)
+        except CallError as error:
+            self._note(call, request, error.outcome)
+            raise
+        try:
+            decoded = await parsed(call, request, response, self._live.settings)
+        except CallError as error:
+            self._note(call, request, error.outcome)
+            if isinstance(error, ShapeError):
+                error.retry_safe = may_repeat(call, request)
+            raise
+        finally:
+            response.close()
+        self._note(call, request, "done")
+        if step.foreach is None:
+            self._heads[step.name] = response.status, response.passed_headers, decoded is ABSENT
+        return _of_nothing(response) if decoded is ABSENT else decoded
+
+    def _note(self, call: CallPlan, request: HttpRequest, outcome: str) -> None:
+        if call.effect != "read" and outcome not in ("not-sent", "refused"):
+            self._changed.append((call, request))
+
+    async def _each(self, step: StepPlan, foreach: ForeachPlan) -> Any:
+        """The step once for every item; what fails is told beside what does not."""
+        items = foreach.list(self._scope, step.name)
+        results: list[Any] = [None] * len(items)
+        numbers = iter(range(len(items)))
+
+        async def work() -> None:
+            for number in numbers:
+                item = items[number]
+                try:
+                    result = await self._one(step, {**self._scope, foreach.key: item})
+                    results[number] = {"item": item, "result": result}
+                except CallError as error:
+                    self._states[step.name] = "partly"
+                    results[number] = {"item": item, "error": problem_of(error)}
+
+        workers = [asyncio.create_task(work()) for _ in range(min(foreach.concurrency, len(items)))]
+        try:
+            await asyncio.gather(*workers)
+        except BaseException:
+            await _end(workers, spare=lambda _: False)
+            raise
+        return results
+
+    # --- telling
+
+    def _repeatable(self) -> bool:
+        return all(may_repeat(call, request) for call, request in self._changed)
+
+    def _complete(self, error: CallError) -> None:
+        """Add what the whole flow did to what one step met."""
+        if self._states:
+            order = [step.name for step in self._steps]
+            told = {name: self._states[name] for name in sorted(self._states, key=order.index)}
+            error.extra = {**error.extra, "steps": told}
+        failed = error.outcome in ("unknown", "done")
+        if len(self._changed) > int(failed and bool(self._changed)):
+            error.outcome = "partly"
+        error.retry_safe = error.retry_safe and self._repeatable()
+
+
+def _bind(call: CallPlan, scope: Mapping[str, Any]) -> HttpRequest:
+    """The request of a step that uses other answers: what is missing in those is not its caller's mistake."""
+    try:
+        return call.request.bind(scope)
+    except BindError as error:
+        if not error.argument.startswith("$"):
+            raise
+        raise ShapeError("unexpected-answer", error.message, outcome="not-sent", retry_safe=True) from error
+
+
+def _of_nothing(response: UpstreamResponse) -> dict[str, Any]:
+    """An answer without a body still tells how to go on."""
+    return {"status": response.status, **{name.lower(): text for name, text in response.passed_headers}}
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]], spare: Callable[[asyncio.Task[None]], bool]) -> None:
+    """Stop tasks, but wait for those that are spared: what may change something is not broken off."""
+    left = list(tasks)
+    for task in left:
+        if not spare(task):
+            task.cancel()
+    waiting: Awaitable[Any] = asyncio.gather(*left, return_exceptions=True)
+    await waiting

@@ -1,0 +1,126 @@
+"""Plan + arguments -> answer. Runs one call: guard, bind, send, decode, shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from capstan.call.guard import Guard
+from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
+from capstan.errors import ShapeError, UpstreamRefused
+from capstan.plan.body import to_json
+from capstan.plan.jsontext import parse_answer
+from capstan.plan.output import Whole
+from capstan.plan.types import CallPlan, HttpRequest, UnitPlan
+from capstan.plan.values import ABSENT
+from capstan.settings import Settings
+
+_ERROR_BODY_BYTES: Final = 64 * 1024
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a call gave. Either `value` was shaped by the file, or `response` is the upstream's own, still unread."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    value: Any = None
+    response: UpstreamResponse | None = None
+    empty: bool = False
+
+
+class LiveUnit:
+    """One unit with everything its call needs, so that a request looks nothing up."""
+
+    __slots__ = ("_settings", "_upstream", "_whole", "guard", "unit")
+
+    def __init__(self, unit: UnitPlan, upstream: Upstream | None, settings: Settings) -> None:
+        self.unit = unit
+        self.guard = Guard(unit)
+        self._upstream = upstream
+        self._settings = settings
+        self._whole = isinstance(unit.shape, Whole)
+
+    async def call(self, arguments: Mapping[str, Any]) -> Answer:
+        """Run the call.
+
+        Raises:
+            CallError: whatever went wrong, with what is known of its effect.
+        """
+        arguments = self.guard.check(arguments)
+        plan, upstream = self.unit.call, self._upstream
+        if plan is None or upstream is None:
+            return Answer(200, value=self.unit.shape.take(None, None, arguments))
+        request = plan.request.bind(arguments)
+        response = await upstream.send(plan, request)
+        if 200 <= response.status < 300 and (self._whole or not _may_be_json(response)):
+            # A PDF where JSON was declared is passed on as it is.
+            return Answer(response.status, response.passed_headers, response=response)
+        try:
+            decoded = await parsed(plan, request, response, self._settings)
+            if decoded is ABSENT:
+                return Answer(response.status, response.passed_headers, empty=True)
+            value = self.unit.shape.take(decoded, decoded, arguments)
+        except ShapeError as error:
+            error.retry_safe = may_repeat(plan, request)
+            raise
+        finally:
+            response.close()  # a caller may leave while the body is on its way
+        return Answer(response.status, response.passed_headers, value=value)
+
+
+def _may_be_json(response: UpstreamResponse) -> bool:
+    """Whether an answer says that it is JSON, or nothing to the contrary."""
+    essence = response.media_type.partition(";")[0].strip().lower()
+    return essence in ("", "application/json", "text/plain", "text/json") or essence.endswith("+json")
+
+
+async def parsed(plan: CallPlan, request: HttpRequest, response: UpstreamResponse, settings: Settings) -> Any:
+    """The JSON value of an answer, with what is secret in it masked; ABSENT where there is no body."""
+    if not 200 <= response.status < 300:
+        raise await _refusal_of(plan, request, response)
+    body = await response.read(settings.max_parsed_bytes)
+    return response.masked(_decode(body, response, plan)) if body else ABSENT
+
+
+def _decode(body: bytes, response: UpstreamResponse, plan: CallPlan) -> Any:
+    try:
+        return parse_answer(body)
+    except ValueError as error:
+        kind = response.media_type.partition(";")[0] or "no media type"
+        message = f"'{plan.api.namespace}' answered {response.status}, but not with JSON ({kind})"
+        raise ShapeError("unexpected-answer", message, outcome="done") from error
+
+
+async def _refusal_of(plan: CallPlan, request: HttpRequest, response: UpstreamResponse) -> UpstreamRefused:
+    """An answer that is no success -> an error that says whose fault it is and whether a retry is safe."""
+    body = await response.read_some(_ERROR_BODY_BYTES)
+    if b"\\u" in body:  # an escape may spell a part of a secret
+        with suppress(ValueError):
+            body = to_json(response.masked(parse_answer(body)))
+    status, name = response.status, f"'{plan.api.namespace}'"
+    repeat = may_repeat(plan, request)
+    outcome: Any = "refused"
+    if status < 200:
+        code, message, outcome = "upstream-broken", f"{name} changed the protocol unasked", "unknown"
+    elif status < 400:
+        code, message = "upstream-redirect", f"{name} answered {status}, a redirect, which is not followed"
+        outcome = "refused" if status in (304, 307, 308) else "unknown"
+    elif status == 401:
+        code, message = "upstream-credentials", f"{name} refused the credentials it was given"
+    elif status == 408:
+        code, message, outcome = "upstream-refused", f"{name} gave up waiting for the call", "unknown"
+    elif status == 429:
+        code, message = "upstream-busy", f"{name} asks for fewer calls"
+    elif status < 500:
+        code, message = "upstream-refused", f"{name} refused the call with {status}"
+    elif status == 503 and "retry-after" in {key.lower() for key, _ in response.passed_headers}:
+        code, message, outcome = "upstream-busy", f"{name} is not available for now", "unknown"
+    else:
+        code, message, outcome = "upstream-failed", f"{name} failed with {status}", "unknown"
+    return UpstreamRefused(
+        code, message, outcome, retry_safe=outcome == "refused" or repeat,
+        status=status, body=body, media_type=response.media_type, headers=response.passed_headers,
+    )  # fmt: skip

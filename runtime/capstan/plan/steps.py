@@ -1,0 +1,287 @@
+"""The steps of a unit -> a flow: what each does, what it waits for, and what is answered in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from capstan.load import model
+from capstan.load.condition import Condition, Valued
+from capstan.load.document import Place
+from capstan.load.expression import parse_template
+from capstan.load.jsonpath import JsonPath, split_root
+from capstan.load.schema import suggest
+from capstan.plan import types
+from capstan.plan.flow import (
+    AssertPlan,
+    Declared,
+    FlowAnswer,
+    ForeachPlan,
+    Given,
+    LookupPlan,
+    ScriptRun,
+    declared_key,
+    step_key,
+)
+from capstan.plan.names import Names
+from capstan.plan.output import Object, Shape, plan_outputs
+from capstan.plan.scope import Scope, steps_in
+from capstan.plan.script import plan_script
+from capstan.plan.target import Target
+from capstan.plan.values import ABSENT, Constant, FromInput, Source, Tree
+
+PlanCall = Callable[[Names], types.CallPlan]
+
+_READS_AT_ONCE: Final = 5  # of a loop, where the file does not say
+_MOST_AT_ONCE: Final = 50
+
+
+class FlowPlanner:
+    """Plans the steps of one unit."""
+
+    def __init__(
+        self, names: Names, targets: Sequence[tuple[model.Step, Target | None]], scripting: model.Scripting | None
+    ) -> None:
+        self._names, self._targets, self._scripting = names, targets, scripting
+        declared = {step.name: _declared_names(target) for step, target in targets if target is not None}
+        self._declared = {step.name: declared.get(step.name, frozenset()) for step, _ in targets}
+        self.whole_scope = Scope(
+            {s.name: self._declared[s.name] for s, _ in targets if not isinstance(s.does, model.AssertStep)},
+            with_last=True,
+        )
+
+    def steps(self, plan_call: PlanCall) -> tuple[types.StepPlan, ...]:
+        """The steps. Calls come first, for they say which inputs there are."""
+        calls = {
+            step.name: plan_call(self._inside(step, target)) for step, target in self._targets if target is not None
+        }
+        planned: list[types.StepPlan] = []
+        for step, target in self._targets:
+            does = calls.get(step.name) if target is not None else self._does(step)
+            if does is None:
+                continue
+            when = None if step.when is None else self._condition(step, step.when, step.at / "when")
+            foreach = None if step.foreach is None else self._foreach(step, step.foreach, does)
+            asks = list(dict.fromkeys(steps_in((does, _leaves(when), foreach, _leaves_of_assert(does)))))
+            planned.append(
+                types.StepPlan(
+                    step.name, does, self._after(step, asks, calls, planned), when, foreach,
+                    _declared(target), early=isinstance(does, types.CallPlan) and not asks and foreach is None,
+                )
+            )  # fmt: skip
+        return tuple(planned)
+
+    # --- names
+
+    def _scope(self, step: model.Step) -> Scope:
+        """What a step can ask: those above it, but for the others of its `parallel` and those that answer nothing."""
+        position = next(i for i, (other, _) in enumerate(self._targets) if other is step)
+        above = [s for s, _ in self._targets[:position] if s.group is None or s.group != step.group]
+        asked = [s.name for s in above if not isinstance(s.does, model.AssertStep)]
+        scope = Scope(
+            {name: self._declared[name] for name in asked},
+            frozenset(s.name for s, _ in self._targets if s.name not in asked),
+        )
+        return scope if step.foreach is None else scope.inside(step.foreach.name)
+
+    def _inside(self, step: model.Step, target: Target | None) -> Names:
+        """The names as one step sees them: the inputs are the unit's, the places it fills its own."""
+        with_ = getattr(step.does, "with_", ())
+        call = getattr(step.does, "call", None)
+        unit = replace(self._names.unit, with_=with_, call=call, call_at=step.does.at)
+        return replace(self._names, unit=unit, target=target, sources={}, bound={}, scope=self._scope(step))
+
+    def _condition(self, step: model.Step, condition: Condition, at: Place) -> Condition:
+        names = self._inside(step, None)
+        if step.foreach is not None:  # whether the loop is run at all is asked once
+            names = replace(names, scope=replace(names.scope, item=None))
+
+        def meaning(text: str) -> Valued:
+            return Given(names.step_source(text, at) if text.startswith("$") else names.hole(text, at))
+
+        resolved = condition.resolved(meaning)
+        for name in condition.asked_for():
+            draft = self._names.find_input(self._names.scoped(name) or name)
+            if draft is not None and at.pointer[-1] == "when":
+                draft.required = False
+        return resolved
+
+    # --- kinds
+
+    def _does(self, step: model.Step) -> LookupPlan | AssertPlan | ScriptRun | None:
+        names = self._inside(step, None)
+        match step.does:
+            case model.LookupStep() as lookup:
+                index = lookup.index if lookup.index.startswith(("$", "{{")) else f"$.{lookup.index}"
+                at = lookup.at / "index"
+                return LookupPlan(
+                    names.reference(index, at),
+                    lookup.match,
+                    names.reference(lookup.value, lookup.at / "lookupValue"),
+                    lookup.fields,
+                )
+            case model.AssertStep() as asserted:
+                template = asserted.message
+                parts = tuple(
+                    part if isinstance(part, str) else self._shown(names, part.name, asserted.at / "message")
+                    for part in template.parts
+                )
+                return AssertPlan(self._condition(step, asserted.condition, asserted.at / "assert"), parts)
+            case model.ScriptStep() as script:
+                plan = plan_script(script, self._scripting, names.problem)
+                members = tuple((e.name, names.reference(e.value, e.at)) for e in script.with_)
+                for draft in names.inputs.values():
+                    draft.used = True  # it sees all of them
+                if plan is None:
+                    return None
+                seen = tuple(self._scope(step).earlier)
+                return ScriptRun(plan, tuple(names.inputs), seen, Tree(None, members))
+        return None
+
+    def _shown(self, names: Names, name: str, at: Place) -> Source:
+        if names.variables.declares(name) and not names.variables.is_setting(name):
+            names.problem("secret-in-answer", f"'{{{{{name}}}}}' would give a bound variable to callers", at)
+            return Constant(ABSENT)
+        return names.hole(name, at)
+
+    def _foreach(self, step: model.Step, foreach: model.Foreach, does: Any) -> ForeachPlan:
+        names = self._inside(step, None)
+        names = replace(names, scope=replace(names.scope, item=None))
+        if names.find_input(foreach.name) is not None or names.scope.knows(foreach.name):
+            names.problem("duplicate-name", f"the item is called '{foreach.name}', as an input or a step is",
+                          foreach.at, "choose another name with 'as'")  # fmt: skip
+        items = names.reference(foreach.items, foreach.at)
+        argument = ""
+        if isinstance(items, Constant) and isinstance(items.value, str):
+            names.problem("unknown-name", f"'{items.value}' names no input and no step", foreach.at,
+                          "for example: foreach: tools.order_ids, or $.step.items")  # fmt: skip
+        elif isinstance(items, FromInput):
+            argument = items.name
+            _bound_items(names, argument, foreach)
+        reads = getattr(does, "effect", "read") == "read"
+        concurrency = foreach.concurrency or (_READS_AT_ONCE if reads else 1)
+        return ForeachPlan(items, step_key(foreach.name), min(concurrency, _MOST_AT_ONCE), foreach.max_items, argument)
+
+    # --- order
+
+    def _after(
+        self, step: model.Step, asks: list[str], calls: dict[str, types.CallPlan], before: list[types.StepPlan]
+    ) -> tuple[str, ...]:
+        """What a step waits for: whose answers it uses; what changes something, as the file has them in order; and
+        what asserts. Steps of one `parallel` wait for nothing of each other.
+        """
+        keys = set(asks)
+        changes = step.name in calls and calls[step.name].effect != "read"
+        sees_all = isinstance(step.does, model.ScriptStep)
+        groups = {s.name: s.group for s, _ in self._targets}
+        waits = []
+        for earlier in before:
+            apart = step.group is not None and groups[earlier.name] == step.group
+            used = step_key(earlier.name) in keys or declared_key(earlier.name) in keys
+            barrier = changes or sees_all or earlier.effect != "read" or isinstance(earlier.does, AssertPlan)
+            if used or (barrier and not apart):
+                waits.append(earlier.name)
+        return tuple(waits)
+
+    # --- the answer
+
+    def answer(self, outputs: tuple[model.Output, ...], resolve: Any) -> FlowAnswer:
+        """What the flow answers: its mappings, shaped by its outputs, or what its outputs take from its steps."""
+        unit = self._names.unit
+        self._names.scope = self.whole_scope
+        mapped = _tree([(m.target, self._mapped(m)) for m in unit.mappings]) if unit.mappings else None
+        shape = plan_outputs(outputs, resolve)
+        first = set(_first_names(outputs))
+        used = tuple(name for name in self.whole_scope.earlier if name in first)
+        return FlowAnswer(mapped, shape, used)
+
+    def _mapped(self, mapped: model.Mapped) -> Source:
+        names = replace(self._names, target=None)
+        value = mapped.value
+        if isinstance(value, str):
+            for name in parse_template(value).holes:
+                if names.variables.declares(name) and not names.variables.is_setting(name):
+                    names.problem("secret-in-answer", f"'{{{{{name}}}}}' would give a bound variable to callers",
+                                  mapped.at)  # fmt: skip
+            root = value.strip().removeprefix("{{").removesuffix("}}").strip()
+            if root.startswith("$."):
+                first = root[2:].partition(".")[0].partition("[")[0]
+                near = "" if self.whole_scope.knows(first) else suggest(first, self.whole_scope.earlier)
+                if near:
+                    message = f"'{value}' is looked for in the last answer: '{first}' is no step"
+                    names.warn("text-like-reference", message, mapped.at, near)
+        return names.reference(value, mapped.at)
+
+
+def asked_inputs(names: Names, targets: Sequence[tuple[model.Step, Target | None]]) -> tuple[str, ...]:
+    """The inputs that decide whether anything is called at all; none where something is called anyway."""
+    found: list[str] = []
+    for step, target in targets:
+        if target is None:
+            continue
+        if step.when is None:
+            return ()
+        drafts = [names.find_input(names.scoped(name) or name) for name in step.when.asked_for()]
+        found += [draft.name for draft in drafts if draft is not None]
+    return tuple(dict.fromkeys(found))
+
+
+def _declared_names(target: Target) -> frozenset[str]:
+    return frozenset(output.name for output in target.operation.outputs if output.name)
+
+
+def _declared(target: Target | None) -> Declared | None:
+    """The outputs of the consumed operation, taken from its answer; those without a name have no place in it."""
+    named = () if target is None else tuple(output for output in target.operation.outputs if output.name)
+    if not named:
+        return None
+    shape = plan_outputs(named, lambda template, _: Constant(str(template)))
+    return Declared(shape if isinstance(shape, Object) else _single(named, shape))
+
+
+def _single(outputs: tuple[model.Output, ...], shape: Shape) -> Object:
+    return Object(None, ((outputs[0].name or "", shape),))
+
+
+def _leaves(condition: Condition | None) -> Any:
+    return None if condition is None else condition.root
+
+
+def _leaves_of_assert(does: Any) -> Any:
+    return does.condition.root if isinstance(does, AssertPlan) else None
+
+
+def _bound_items(names: Names, argument: str, foreach: model.Foreach) -> None:
+    """The list of a loop comes from callers: how long it may be is a part of what they are told."""
+    draft = names.inputs[argument]
+    if draft.schema.get("type", "array") != "array":
+        names.problem("bad-schema", f"'{argument}' is no array, and the step runs for each item of it", foreach.at)
+        return
+    most = min(draft.schema.get("maxItems", foreach.max_items), foreach.max_items)
+    draft.schema = {**draft.schema, "type": "array", "maxItems": most}
+
+
+def _tree(entries: list[tuple[tuple[str, ...], Source]]) -> Tree:
+    """Values under dotted names -> nested objects; one without a single value is left out."""
+    groups: dict[str, list[tuple[tuple[str, ...], Source]]] = {}
+    for target, source in entries:
+        groups.setdefault(target[0], []).append((target[1:], source))
+    members: list[tuple[str, Source]] = []
+    for name, inner in groups.items():
+        rest, source = inner[0]
+        members.append((name, source if not rest else replace(_tree(inner), empty_is_absent=True)))
+    return Tree(None, tuple(members))
+
+
+def _first_names(outputs: tuple[model.Output, ...]) -> Iterator[str]:
+    """The names that the paths of outputs begin with, as far as they count from the root of the answer."""
+    for output in outputs:
+        if isinstance(output.path, JsonPath) and not output.path.whole:
+            name, _ = split_root(output.path)
+            if name is not None:
+                yield name
+        elif output.properties is not None:
+            yield from _first_names(output.properties)
+        elif output.name is not None and not output.has_constant:
+            yield output.name
