@@ -123,9 +123,10 @@ def test_a_path_is_split_behind_the_name_it_begins_with(text: str, name: str | N
     assert path.find(ANSWER) == parse_jsonpath(rest).find(ANSWER)
 
 
-def test_a_path_that_looks_back_to_the_root_is_not_split() -> None:
-    with pytest.raises(ExpressionError, match="names '\\$'"):
-        split_root(parse_jsonpath("$.crew[?@.id == $.captain.id]"))
+def test_a_path_tells_that_it_looks_back_to_the_root() -> None:
+    _, rest = split_root(parse_jsonpath("$.crew[?@.id == $.captain.id]"))
+    assert rest.looks_back
+    assert not parse_jsonpath("$.crew[?@.id == 'x']").looks_back
 
 
 # --- Bounds

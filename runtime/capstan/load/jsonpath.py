@@ -33,6 +33,11 @@ class JsonPath:
     def whole(self) -> bool:
         return self.chain == ()
 
+    @property
+    def looks_back(self) -> bool:
+        """Whether a filter of it names `$`, the value that the path begins with."""
+        return self.query is not None and self.query.looks_back
+
     def find(self, value: Any) -> Any:
         """The value at the path, None when there is none; a list when the path may meet several.
 
@@ -115,8 +120,7 @@ def _chain(text: str) -> tuple[str | int, ...] | None:
 def split_root(path: JsonPath) -> tuple[str | None, JsonPath]:
     """The name a path begins with, and the path from there on; None when it begins with something else.
 
-    Raises:
-        ExpressionError: a filter of the path names `$`, which the path from there on would mistake.
+    Where `looks_back` is true, a filter in the rest would take `$` for what the rest is applied to.
     """
     if path.chain is not None:
         if not path.chain or not isinstance(path.chain[0], str) or path.chain[0] == "*":
@@ -126,8 +130,6 @@ def split_root(path: JsonPath) -> tuple[str | None, JsonPath]:
     first = query.segments[0].step if query is not None and query.segments else None
     if query is None or not isinstance(first, str):
         return None, path
-    if query.looks_back:
-        raise ExpressionError(f"a filter of '{path.text}' names '$', which cannot be told from a step's answer")
     return first, parse_jsonpath("$" + path.text[query.ends :])
 
 

@@ -53,6 +53,8 @@ class Scope:
         except ExpressionError as error:
             raise ReferenceFault(str(error)) from error
         name, rest = split_root(whole)
+        if rest.looks_back and name is not None and (name == self.item or name in self.earlier):
+            raise ReferenceFault(f"a filter of '{text}' names '$', and a reference sees one step's answer alone")
         if name is not None and name == self.item:
             return FromStep(step_key(name), rest, whole.text)
         if name is not None and name in self.earlier:
