@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from capstan.call.engine import Answer
+from capstan.call.unit import Answer
 from capstan.errors import CallError
 from capstan.expose.arguments import reader_of
 from capstan.expose.door import Access
