@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from capstan.expose.arguments import media_types
+from capstan.plan.responses import Replies
 from capstan.plan.types import Input, RestOperationPlan, UnitPlan
 from capstan.plan.values import ABSENT
 
@@ -91,7 +92,7 @@ def _operation(operation: RestOperationPlan, names: dict[str, str], ids: set[str
     if (body := _request_body(unit)) is not None:
         described["requestBody"] = body
     described["responses"] = {
-        "200": _success(unit),
+        **_answers(operation),
         "default": {
             "description": "The call did not work.",
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -99,6 +100,43 @@ def _operation(operation: RestOperationPlan, names: dict[str, str], ids: set[str
     }
     described["x-effect"] = unit.effect
     return described
+
+
+def _answers(operation: RestOperationPlan) -> dict[str, Any]:
+    """The answers that the file declares, else what is known of the success."""
+    success = _success(operation.unit)
+    if operation.replies is None:
+        return {"200": success}
+    described: dict[str, Any] = {}
+    for answer in operation.replies.declared:
+        if answer.status.startswith("2"):
+            content = {
+                media_type: {"schema": dict(schema)} if schema else {} for media_type, schema in answer.content
+            }
+            described[answer.status] = {"description": answer.description or success["description"]}
+            if content:
+                described[answer.status]["content"] = _with_shape(content, success["content"])
+        else:
+            described[answer.status] = {
+                "description": answer.description or "The call did not work.",
+                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            }
+    if not any(status.startswith("2") for status in described):
+        described = {"200": {**success, "content": _typed(success["content"], operation.replies)}, **described}
+    return described
+
+
+def _with_shape(declared: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """Declared media types; a schema that the file leaves out is known where the answer is put together here."""
+    shape = known.get("application/json")
+    return {
+        media_type: shape if shape is not None and not content else content for media_type, content in declared.items()
+    }
+
+
+def _typed(known: dict[str, Any], replies: Replies) -> dict[str, Any]:
+    """Of an answer that is passed on, the media type that the function says it has."""
+    return {replies.media_type: {}} if replies.media_type is not None and "*/*" in known else known
 
 
 def _success(unit: UnitPlan) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from capstan.errors import LoadError, Problem, in_file_order
+from capstan.load.aggregates import resolve_refs
 from capstan.load.document import read_document
 from capstan.load.imports import resolve_imports
 from capstan.load.model import Capability
@@ -43,4 +44,7 @@ def read(path: Path | str, name: str | None = None) -> tuple[Capability | None, 
         return None, problems
     capability, more = parse_capability(document)
     whole, further = resolve_imports(capability)
-    return whole, [*problems, *more, *further]
+    if whole.is_parts:  # what its parts call and refer to is found where they are imported
+        return whole, [*problems, *more, *further]
+    resolved, unknown = resolve_refs(whole)
+    return resolved, [*problems, *more, *further, *unknown]

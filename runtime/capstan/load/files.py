@@ -19,7 +19,7 @@ _ROOT_KEY = re.compile(
 
 _CAPABILITY_KEY = re.compile(rb"^capability\s*:", re.MULTILINE)
 _LOCAL_HOST: Final = "//localhost/"
-_PARTS_KEY = re.compile(rb"^(consumes|types)\s*:", re.MULTILINE)
+_PARTS_KEY = re.compile(rb"^(consumes|types|aggregates|exposes|binds)\s*:", re.MULTILINE)
 
 
 def find_files(paths: Iterable[str]) -> tuple[list[Path], list[Path]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from capstan.errors import Problem
 from capstan.load import model
@@ -12,6 +14,8 @@ from capstan.load.files import find_written, is_file
 from capstan.load.other import read_other
 from capstan.load.parse import parse_capability
 from capstan.load.schema import suggest
+
+Part = TypeVar("Part", model.Bind, model.ConsumedApi, model.Aggregate, model.RestAdapter | model.McpAdapter)
 
 
 def resolve_imports(capability: model.Capability) -> tuple[model.Capability, list[Problem]]:
@@ -24,6 +28,8 @@ def resolve_imports(capability: model.Capability) -> tuple[model.Capability, lis
         capability,
         binds=(*capability.binds, *resolver.binds),
         consumes=(*capability.consumes, *resolver.consumes),
+        aggregates=(*capability.aggregates, *resolver.aggregates),
+        exposes=(*capability.exposes, *resolver.exposes),
         sources=(*capability.sources, *resolver.sources()),
     )
     return whole, resolver.problems
@@ -35,7 +41,13 @@ class _Resolver:
         self.files: dict[Path, model.Capability | None] = {}  # None: it cannot be read, which is told once
         self.binds: list[model.Bind] = []
         self.consumes: list[model.ConsumedApi] = []
+        self.aggregates: list[model.Aggregate] = []
+        self.exposes: list[model.Adapter] = []
         self.problems: list[Problem] = []
+        self._taken: set[tuple[str, str]] = {("binds", bind.namespace) for bind in capability.binds}
+        self._taken |= {("consumes", api.namespace) for api in capability.consumes}
+        self._taken |= {("aggregates", aggregate.namespace) for aggregate in capability.aggregates}
+        self._taken |= {("exposes", adapter.namespace) for adapter in capability.exposes}
 
     def sources(self) -> list[str]:
         """The imported files, and those that they refer to."""
@@ -43,25 +55,43 @@ class _Resolver:
         return [*map(str, self.files), *further]
 
     def take(self, wanted: model.Import) -> None:
+        if (wanted.section, wanted.alias) in self._taken:
+            message = f"the namespace '{wanted.alias}' is taken twice in '{wanted.section}'"
+            self._problem(wanted, message, "give it another name with 'as'", "duplicate-namespace")
+            return
+        self._taken.add((wanted.section, wanted.alias))
         source = self._source(wanted)
         if wanted.section == "binds":
-            bind = next((b for b in source.binds if b.namespace == wanted.name), None) if source else None
-            if bind is not None:
+            if (bind := self._find(wanted, source, source.binds if source else ())) is not None:
                 self.binds.append(replace(bind, namespace=wanted.alias))
-            elif source is not None:
-                self._unknown(wanted, [b.namespace for b in source.binds])
-            return
-        api = next((a for a in source.consumes if a.namespace == wanted.name), None) if source else None
-        if api is None:
-            if source is not None:
-                self._unknown(wanted, [a.namespace for a in source.consumes])
+        elif wanted.section == "consumes":
+            self._take_api(wanted, source)
+        elif wanted.section == "aggregates":
+            found = self._find(wanted, source, source.aggregates if source else ())
+            nothing = model.Aggregate(wanted.alias, (), refused=True, at=wanted.at)
+            self.aggregates.append(_aliased_aggregate(found, wanted.alias) if found is not None else nothing)
+        elif (adapter := self._find(wanted, source, source.exposes if source else ())) is not None:
+            self.exposes.append(_aliased_adapter(adapter, wanted.alias))
+
+    def _take_api(self, wanted: model.Import, source: model.Capability | None) -> None:
+        api = self._find(wanted, source, source.consumes if source else ())
+        if api is None or source is None:
             nothing = model.ConsumedApi(wanted.alias, Template(()), refused=True, base_uri_at=wanted.at, at=wanted.at)
             self.consumes.append(nothing)
             return
         self.consumes.append(replace(api, namespace=wanted.alias))
-        assert source is not None
         # What the API says in {{...}} is bound where the API is written.
         self.binds += [bind for bind in source.binds if bind not in self.binds]
+
+    def _find(self, wanted: model.Import, source: model.Capability | None, parts: Iterable[Part]) -> Part | None:
+        """The part that is wanted; where its file has none of that name, which is told."""
+        known = {part.namespace: part for part in parts}
+        if source is not None and wanted.name not in known:
+            message = f"{wanted.source} has no namespace '{wanted.name}' in '{wanted.section}'"
+            if not known:
+                message = f"{wanted.source} has nothing in '{wanted.section}'"
+            self._problem(wanted, message, suggest(wanted.name, known))
+        return known.get(wanted.name)
 
     def _source(self, wanted: model.Import) -> model.Capability | None:
         found = find_written(wanted.source, self._file)
@@ -88,9 +118,48 @@ class _Resolver:
             self._problem(wanted, f"{path} imports in turn, which is not followed")
         return source
 
-    def _unknown(self, wanted: model.Import, known: list[str]) -> None:
-        message = f"{wanted.source} has no namespace '{wanted.name}' in '{wanted.section}'"
-        self._problem(wanted, message, suggest(wanted.name, known))
+    def _problem(self, wanted: model.Import, message: str, hint: str = "", code: str = "bad-import") -> None:
+        self.problems.append(Problem(code, message, wanted.at.location(), hint))
 
-    def _problem(self, wanted: model.Import, message: str, hint: str = "") -> None:
-        self.problems.append(Problem("bad-import", message, wanted.at.location(), hint))
+
+def _aliased_aggregate(aggregate: model.Aggregate, alias: str) -> model.Aggregate:
+    """An aggregate under another namespace; in what it says, its own still means its inputs."""
+    functions = tuple(_aliased_unit(function, aggregate.namespace) for function in aggregate.functions)
+    return replace(aggregate, namespace=alias, functions=functions)
+
+
+def _aliased_adapter(adapter: model.Adapter, alias: str) -> model.Adapter:
+    """As of an aggregate."""
+    own = adapter.namespace
+    match adapter:
+        case model.RestAdapter():
+            operations = tuple(replace(item, unit=_aliased_unit(item.unit, own)) for item in adapter.operations)
+            return replace(adapter, namespace=alias, operations=operations)
+        case model.McpAdapter():
+            return replace(
+                adapter,
+                namespace=alias,
+                tools=tuple(replace(tool, unit=_aliased_unit(tool.unit, own)) for tool in adapter.tools),
+                resources=tuple(_aliased_resource(resource, own) for resource in adapter.resources),
+                prompts=tuple(_aliased_prompt(prompt, own) for prompt in adapter.prompts),
+            )
+
+
+def _aliased_resource(resource: model.McpResource, own: str) -> model.McpResource:
+    if isinstance(resource.source, model.Written):
+        return resource
+    return replace(resource, source=_aliased_unit(resource.source, own))
+
+
+def _aliased_prompt(prompt: model.McpPrompt, own: str) -> model.McpPrompt:
+    if isinstance(prompt.messages, model.Written):
+        return prompt
+    messages = tuple(
+        message if isinstance(message.content, str) else replace(message, content=_aliased_unit(message.content, own))
+        for message in prompt.messages
+    )
+    return replace(prompt, messages=messages)
+
+
+def _aliased_unit(unit: model.Unit, own: str) -> model.Unit:
+    return replace(unit, scopes=(*unit.scopes, own))

@@ -185,6 +185,17 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerFormat:
+    """What an operation says of its answer."""
+
+    format: str  # json, text, raw and binary: passed on as it is, or read as JSON where something is taken from it
+    schema: str | None = None
+    media_type: str | None = None
+    max_binary_bytes: int | None = None
+    at: Place = _at()
+
+
+@dataclass(frozen=True, slots=True)
 class ConsumedOperation:
     name: str
     method: str
@@ -195,6 +206,7 @@ class ConsumedOperation:
     effect: Effect | None
     path: PathTemplate
     outputs: tuple[Output, ...] = ()  # what a step of a flow gives of the answer
+    answer: AnswerFormat | None = None  # None: it says nothing
     at: Place = _at()
 
 
@@ -426,6 +438,7 @@ class RestAdapter:
     description: str
     operations: tuple[RestOperation, ...]
     forwards: tuple[Forward, ...] = ()
+    max_binary_bytes: int | None = None
     at: Place = _at()
 
 
@@ -504,6 +517,7 @@ class McpAdapter:
     tools: tuple[McpTool, ...]
     resources: tuple[McpResource, ...] = ()
     prompts: tuple[McpPrompt, ...] = ()
+    max_binary_bytes: int | None = None
     at: Place = _at()
 
 

@@ -61,6 +61,11 @@ def parse_types(root: Node) -> None:
             _type(item, item)
 
 
+def parse_schema(node: Node) -> dict[str, Any]:
+    """The JSON Schema of a value that stands by itself."""
+    return _value(node)[1]
+
+
 def _value(node: Node) -> tuple[Node, dict[str, Any]]:
     """A parameter's keywords -> where the keywords of its value stand, and the JSON Schema of it."""
     if "$ref" in node.data:

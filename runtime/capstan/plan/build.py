@@ -303,8 +303,11 @@ class _Builder:
                 message = f"'{unit.call}' names a resource; its only operation '{named[0][0]}' is called"
                 self.problems.append(Problem("call-of-resource", message, unit.call_at.location(), severity="warning"))
                 return named[0][1]
+            functions = [f"{a.namespace}.{function.name}" for a in self.capability.aggregates for function in a.functions]
+            is_function = unit.call in functions
             self.problem("unknown-operation", f"no operation '{unit.call}'", unit.call_at,
-                         suggest(unit.call, self.targets))  # fmt: skip
+                         f"it is a function of an aggregate: ref: {unit.call}" if is_function
+                         else suggest(unit.call, self.targets))  # fmt: skip
             return None
         if len(found) > 1:
             return self._tell_apart(unit, rest, found)

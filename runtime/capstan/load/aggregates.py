@@ -1,0 +1,242 @@
+"""Aggregates: functions that several units have in common, and the units that refer to them with `ref`.
+
+A reference is followed while a file is loaded: what comes out is a unit like any other, so that nothing after it knows
+of functions. A field that the unit writes wins, the rest is the function's; inputs are taken over by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from capstan.errors import Problem
+from capstan.load import model
+from capstan.load.document import Place
+from capstan.load.expression import match_name
+from capstan.load.node import Node
+from capstan.load.schema import suggest
+
+ReadUnit = Callable[[str, Node], model.Unit]
+
+Functions = Mapping[str, tuple[model.Aggregate, model.Unit]]
+
+
+# --- tree -> model
+
+
+def parse_aggregate(node: Node, read_unit: ReadUnit) -> model.Aggregate:
+    reader = node.reader
+    if "functions" in node and "flows" in node:
+        message = "an aggregate has 'functions' or 'flows': they are one thing under two names"
+        reader.problem("ambiguous-keyword", message, node.at("flows"), key=True)
+    key = "flows" if "flows" in node else "functions"
+    if not node.data.get(key):
+        reader.problem("missing-keyword", "an aggregate has no functions", node.at(key if key in node else None),
+                       "for example: functions: [{name: get-order, call: orders.get}]")  # fmt: skip
+    namespace = node.text("namespace")
+    if namespace is None:
+        reader.problem("missing-keyword", "'namespace' is missing", node.at())
+    functions = tuple(_function(name, item, read_unit) for name, item in node.named(key))
+    first: dict[str, model.Unit] = {}
+    for function in functions:
+        if first.setdefault(function.name, function) is not function:
+            reader.problem("duplicate-name", f"two functions are called '{function.name}'", function.at,
+                           f"first in line {first[function.name].at.location().line}")  # fmt: skip
+    return model.Aggregate(namespace or "", functions, at=node.at())
+
+
+def _function(name: str, node: Node, read_unit: ReadUnit) -> model.Unit:
+    if not name:
+        node.reader.problem("missing-keyword", "'name' is missing", node.at())
+    unit = read_unit(name, node)
+    if unit.ref is not None:
+        node.reader.problem("chained-ref", f"a function cannot refer to another, '{unit.ref.name}'", unit.ref.at,
+                            "say 'call' or 'steps' here; tools and operations refer to functions")  # fmt: skip
+        unit = replace(unit, ref=None, refused=True)
+    return replace(unit, semantics=_semantics(node), tags=node.texts("tags"), media_type=node.text("outputMediaType"))
+
+
+def _semantics(node: Node) -> model.Semantics | None:
+    said = node.node("semantics")
+    if said is None:
+        return None
+    return model.Semantics(*(said.data.get(key) for key in ("safe", "idempotent", "cacheable")), at=said.at())
+
+
+def parse_ref(node: Node) -> model.Ref | None:
+    """What a unit refers to. Two ways to say what is called contradict each other."""
+    text = node.text("ref")
+    if text is None:
+        return None
+    for key in ("call", "steps"):
+        if node.data.get(key):
+            message = f"a unit has '{key}' or 'ref', not both: what is called stands in the function"
+            node.reader.problem("ambiguous-call", message, node.at(key), key=True)
+    return model.Ref(text, at=node.at("ref"))
+
+
+# --- references
+
+
+def units_of(adapter: model.Adapter) -> list[model.Unit]:
+    """Everything of an adapter that calls something."""
+    if isinstance(adapter, model.RestAdapter):
+        return [operation.unit for operation in adapter.operations]
+    found = [tool.unit for tool in adapter.tools]
+    found += [resource.source for resource in adapter.resources if isinstance(resource.source, model.Unit)]
+    for prompt in adapter.prompts:
+        if not isinstance(prompt.messages, model.Written):
+            found += [message.content for message in prompt.messages if isinstance(message.content, model.Unit)]
+    return found
+
+
+def resolve_refs(capability: model.Capability) -> tuple[model.Capability, list[Problem]]:
+    """The capability with every `ref` replaced by what it refers to, and what is wrong with that."""
+    resolver = _Resolver(capability)
+    exposes = tuple(resolver.adapter(adapter) for adapter in capability.exposes)
+    return replace(capability, exposes=exposes), resolver.problems
+
+
+class _Resolver:
+    def __init__(self, capability: model.Capability) -> None:
+        self.problems: list[Problem] = []
+        self._functions: dict[str, tuple[model.Aggregate, model.Unit]] = {}
+        self._refused = {aggregate.namespace for aggregate in capability.aggregates if aggregate.refused}
+        self._operations = {
+            f"{api.namespace}.{operation.name}"
+            for api in capability.consumes
+            for resource in api.resources
+            for operation in resource.operations
+        }
+        for aggregate in capability.aggregates:
+            for function in aggregate.functions:
+                self._functions.setdefault(f"{aggregate.namespace}.{function.name}", (aggregate, function))
+
+    def adapter(self, adapter: model.Adapter) -> model.Adapter:
+        match adapter:
+            case model.RestAdapter():
+                return replace(adapter, operations=tuple(map(self._operation, adapter.operations)))
+            case model.McpAdapter():
+                return replace(
+                    adapter,
+                    tools=tuple(map(self._tool, adapter.tools)),
+                    resources=tuple(map(self._resource, adapter.resources)),
+                )
+
+    def _operation(self, operation: model.RestOperation) -> model.RestOperation:
+        unit = self._unit(operation.unit)
+        return replace(operation, unit=unit, tags=operation.tags or unit.tags)
+
+    def _tool(self, tool: model.McpTool) -> model.McpTool:
+        unit = self._unit(tool.unit)
+        return replace(tool, unit=unit, hints=_hints(unit.semantics, tool.hints))
+
+    def _resource(self, resource: model.McpResource) -> model.McpResource:
+        if not isinstance(resource.source, model.Unit) or resource.source.ref is None:
+            return resource
+        unit = self._unit(resource.source)
+        return replace(
+            resource, source=unit, title=resource.title or unit.title,
+            description=resource.description or unit.description, mime_type=resource.mime_type or unit.media_type,
+        )  # fmt: skip
+
+    def _unit(self, unit: model.Unit) -> model.Unit:
+        if unit.ref is None:
+            return unit
+        found = self._functions.get(unit.ref.name)
+        if found is not None:
+            return self._merged(unit, *found)
+        if unit.ref.name.partition(".")[0] not in self._refused:
+            self._unknown(unit.ref)
+        return replace(unit, refused=True)
+
+    def _unknown(self, ref: model.Ref) -> None:
+        hint = suggest(ref.name, self._functions)
+        if ref.name in self._operations:
+            hint = f"it is an operation of an API: call: {ref.name}"
+        elif not self._functions:
+            hint = "the file has no 'aggregates'"
+        self._tell("unknown-function", f"no function '{ref.name}'", ref.at, hint)
+
+    def _merged(self, unit: model.Unit, aggregate: model.Aggregate, function: model.Unit) -> model.Unit:
+        """The function as the unit has it. What is wrong with its call is the function's, and told there."""
+        return replace(
+            function,
+            name=unit.name or function.name,
+            title=unit.title or function.title,
+            description=unit.description or function.description,
+            parameters=self._parameters(unit, function),
+            given=unit.given,
+            outputs=unit.outputs or function.outputs,
+            ref=unit.ref,
+            scopes=tuple(dict.fromkeys((aggregate.namespace, *function.scopes, *unit.scopes))),
+            refused=unit.refused or function.refused or aggregate.refused,
+            at=unit.at,
+            call_at=function.call_at or function.at,
+        )
+
+    def _parameters(self, unit: model.Unit, function: model.Unit) -> tuple[model.Parameter, ...]:
+        """The inputs of both. Those that `with` gives a value are no longer the callers'."""
+        own = {parameter.name: parameter for parameter in unit.parameters}
+        given = {entry.name: entry for entry in unit.with_}
+        merged: list[model.Parameter] = []
+        fixed: list[model.Parameter] = []
+        for parameter in function.parameters:
+            said = own.pop(match_name(parameter.name, own) or "", None)
+            entry = given.pop(match_name(parameter.name, given) or "", None)
+            if entry is not None:
+                fixed.append(replace(parameter, value=entry, at=entry.at))
+            if said is None and entry is None:
+                merged.append(replace(parameter, required=_is_required(parameter)))
+            elif said is not None:
+                merged.append(_overridden(parameter, said))
+        for entry in given.values():
+            self._tell("unknown-parameter", f"'{function.name}' has no input '{entry.name}'", entry.at,
+                       suggest(entry.name, [parameter.name for parameter in function.parameters]), key=True)  # fmt: skip
+        return (*merged, *own.values(), *fixed)
+
+    def _tell(self, code: str, message: str, at: Place, hint: str, *, key: bool = False) -> None:
+        self.problems.append(Problem(code, message, at.location(key=key), hint))
+
+
+def _is_required(parameter: model.Parameter) -> bool:
+    """An input of a function is required unless it says otherwise, as that of a tool, whoever exposes it."""
+    return parameter.default is None if parameter.required is None else parameter.required
+
+
+def _overridden(inherited: model.Parameter, said: model.Parameter) -> model.Parameter:
+    """An input of a function of which the unit says more, such as its place in a REST request."""
+    default = said.default if said.default is not None else inherited.default
+    required = said.required
+    if required is None:
+        required = default is None and _is_required(inherited)
+    return replace(
+        said,
+        where=said.where or inherited.where,
+        schema=_schema(inherited.schema, said.schema),
+        required=required,
+        value=said.value if said.value is not None else inherited.value,
+        default=default,
+    )
+
+
+def _schema(inherited: Mapping[str, Any], said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is said of a value replaces what the function says; of a value of another type only the text is kept."""
+    same = said.get("type", inherited.get("type")) == inherited.get("type")
+    return {**{key: value for key, value in inherited.items() if same or key == "description"}, **said}
+
+
+def _hints(semantics: model.Semantics | None, said: model.Hints | None) -> model.Hints | None:
+    """What a tool announces: its own hints, and for the rest what its function says of itself."""
+    if semantics is None:
+        return said
+    own = said or model.Hints()
+    safe = semantics.safe is True
+    return model.Hints(
+        title=own.title,
+        read_only=own.read_only if own.read_only is not None else safe,
+        destructive=own.destructive if own.destructive is not None or not safe else False,
+        idempotent=own.idempotent if own.idempotent is not None else semantics.idempotent,
+        open_world=own.open_world,
+    )
