@@ -26,7 +26,7 @@ from capstan.plan.explain import explain
 from capstan.plan.variables import read_values
 from capstan.resources import VERSION
 from capstan.settings import is_loopback
-from capstan.terminal import bold, print_problems, print_unit
+from capstan.terminal import bold, print_problems, print_prompt, print_resource, print_unit
 
 if TYPE_CHECKING:
     from capstan.companion import Companion
@@ -191,6 +191,10 @@ def _explain(options: argparse.Namespace) -> int:
         print(f"\nMCP on {'stdio' if adapter['port'] is None else 'port ' + str(adapter['port'])}")
         for tool in adapter["tools"]:
             print_unit(tool["tool"], tool, places=False)
+        for resource in adapter.get("resources", ()):
+            print_resource(resource)
+        for prompt in adapter.get("prompts", ()):
+            print_prompt(prompt)
     return 0
 
 

@@ -25,7 +25,8 @@ from capstan.errors import CapabilityError, LoadError, Problem, in_file_order
 from capstan.expose.asgi import Receive, Scope, Send
 from capstan.expose.door import Access
 from capstan.expose.generation import Generation
-from capstan.expose.mcp import McpApp, Tools
+from capstan.expose.mcp import McpApp
+from capstan.expose.mcp_offer import LiveOffer
 from capstan.listener import LINGER_SECONDS, Listener, Protocol
 from capstan.load.files import find_files
 from capstan.plan.build import plan_file
@@ -132,28 +133,28 @@ class _Server:
         self.generation = self._generation(site)
 
     def _generation(self, site: Site) -> Generation:
-        """A new generation; MCP endpoints that exist already get its tools and keep their sessions."""
+        """A new generation; MCP endpoints that exist already get what it offers and keep their sessions."""
         access = {port.port: self._access(port) for port in site.ports}
         generation = Generation(site, self._settings, access)
         wanted = {}
         page = self._settings.tools_per_page
         for port in site.ports:
-            for path, tool_set in port.endpoints:
-                tools = Tools(tool_set, generation.live, page)
+            for path, plan in port.endpoints:
+                offer = LiveOffer(plan, generation.live, page)
                 app = self._endpoints.get((port.port, path))
                 if app is None:
-                    app = McpApp(tools, self._settings, stateless=self._options.workers > 1)
-                wanted[port.port, path] = (app, tools)
-        for app, tools in wanted.values():
-            app.tools = tools
+                    app = McpApp(offer, self._settings, stateless=self._options.workers > 1)
+                wanted[port.port, path] = (app, offer)
+        for app, offer in wanted.values():
+            app.offer = offer
         gone = [app for key, app in self._endpoints.items() if key not in wanted]
         self._endpoints = {key: app for key, (app, _) in wanted.items()}
         for app in gone:
             self.in_background(app.close())
         if site.stdio is not None:
-            tools = Tools(site.stdio, generation.live, page)
-            self.stdio = self.stdio or McpApp(tools, self._settings, stateless=False)
-            self.stdio.tools = tools
+            offer = LiveOffer(site.stdio, generation.live, page)
+            self.stdio = self.stdio or McpApp(offer, self._settings, stateless=False)
+            self.stdio.offer = offer
         generation.open_doors(self._endpoints)
         return generation
 

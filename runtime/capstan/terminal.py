@@ -55,6 +55,26 @@ def print_unit(name: str, unit: Mapping[str, Any], *, places: bool) -> None:
         print(f"      <- {json.dumps(unit['answer'], ensure_ascii=False, default=str)}")
 
 
+def print_resource(resource: Mapping[str, Any]) -> None:
+    if "files" not in resource:
+        print_unit(resource["resource"], resource, places=False)
+        return
+    print(f"  {bold(resource['resource'] + '/...')}  {_dim('read')}")
+    print(f"      -> the files in {resource['files']}")
+
+
+def print_prompt(prompt: Mapping[str, Any]) -> None:
+    print(f"  {bold(prompt['prompt'])}  {_dim('prompt')}")
+    for name, argument in prompt["arguments"].items():
+        print(f"      {name}: string, {'required' if argument['required'] else 'optional'}")
+    for message in prompt["messages"]:
+        if "text" in message:
+            text = " ".join(message["text"].split())
+            print(f"      {message['role']}: {text if len(text) <= 100 else text[:96] + ' ...'}")
+        else:
+            print_unit(message["role"], message, places=False)
+
+
 def _print_call(call: Mapping[str, Any]) -> None:
     print(f"      -> {call['method']} {call['url']}")
     for part in ("query", "headers", "cookies"):

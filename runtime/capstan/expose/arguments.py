@@ -218,3 +218,19 @@ def _read(read: Callable[[str], Any], name: str, text: str) -> Any:
     except ValueError as error:
         shown = text if len(text) <= 60 else text[:56] + " ..."
         raise BindError("bad-argument", f"'{name}': '{shown}' is not {error}", argument=name) from error
+
+
+class TextReader:
+    """Reads what a URI or a prompt gives, which is text, as the types of a unit's inputs."""
+
+    def __init__(self, unit: UnitPlan, slots: Iterable[tuple[str, str]]) -> None:
+        inputs = {item.name: item for item in unit.inputs}
+        self._slots = [(given, name, _reader(inputs[name])) for given, name in slots]
+
+    def read(self, texts: Mapping[str, str]) -> dict[str, Any]:
+        """The arguments of the unit; what is not given is left out.
+
+        Raises:
+            BindError: one cannot be read as its type.
+        """
+        return {name: _read(read, name, texts[given]) for given, name, read in self._slots if given in texts}

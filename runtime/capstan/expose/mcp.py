@@ -14,19 +14,18 @@ from typing import Any, Final
 
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
-from mcp.server.lowlevel.server import Server
 from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 
-from capstan.call.engine import Answer, LiveUnit
+from capstan.call.unit import Answer
 from capstan.errors import CallError, ShapeError
 from capstan.expose.asgi import respond
 from capstan.expose.calllog import log_call, log_fault
+from capstan.expose.mcp_offer import LiveOffer, OfferServer
 from capstan.expose.problem import internal_problem, problem_of, status_of
 from capstan.plan.jsontext import is_deeper_than, parse_answer, parse_json
-from capstan.plan.site import ToolSet
-from capstan.plan.types import ToolPlan, UnitPlan
+from capstan.plan.types import UnitPlan
 from capstan.resources import VERSION
 from capstan.settings import Settings
 
@@ -38,44 +37,27 @@ _DEEPEST: Final = 200  # more, and the SDK cannot write it
 _SETTLE_SECONDS: Final = 0.1  # for the last line read to become a running call
 
 
-class Tools:
-    """The tools of one endpoint. Replaced as a whole on a reload; sessions and connections stay."""
-
-    def __init__(self, tool_set: ToolSet, live: Mapping[int, LiveUnit], page_size: int) -> None:
-        self.title = tool_set.title
-        self.instructions = tool_set.instructions
-        self.units = {tool.name: live[id(tool.unit)] for tool in tool_set.tools}
-        self.listed = [_tool(tool) for tool in tool_set.tools]
-        self.page_size = page_size
-
-    def page(self, cursor: str | None) -> types.ListToolsResult:
-        start = 0
-        if cursor is not None:
-            if not cursor.isdecimal() or not 0 < int(cursor) < len(self.listed):
-                raise MCPError(types.INVALID_PARAMS, f"'{cursor[:40]}' is no cursor of this list")
-            start = int(cursor)
-        end = start + self.page_size
-        return types.ListToolsResult(
-            tools=self.listed[start:end], next_cursor=str(end) if end < len(self.listed) else None
-        )
-
-
 class McpApp:
     """One MCP endpoint as an ASGI application, started when it is first asked."""
 
-    def __init__(self, tools: Tools, settings: Settings, *, stateless: bool) -> None:
-        self.tools = tools
+    def __init__(self, offer: LiveOffer, settings: Settings, *, stateless: bool) -> None:
         self._settings = settings
         self._stateless = stateless
-        self.server: Server[Any] = Server(
+        self.server = OfferServer(
             "capstan",
             version=VERSION,
-            title=tools.title,
-            instructions=tools.instructions or None,
+            title=offer.title,
+            instructions=offer.instructions or None,
             get_tool_input_schema=self._input_schema,
             on_list_tools=self._list,
             on_call_tool=self._call,
+            on_list_resources=self._list_resources,
+            on_list_resource_templates=self._list_templates,
+            on_read_resource=self._read_resource,
+            on_list_prompts=self._list_prompts,
+            on_get_prompt=self._get_prompt,
         )
+        self.offer = offer
         self._manager: StreamableHTTPSessionManager | None = None
         self._runner: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[Any]] = set()
@@ -84,22 +66,58 @@ class McpApp:
         self._stop = asyncio.Event()
         self._started = asyncio.Event()
 
+    @property
+    def offer(self) -> LiveOffer:
+        return self.server.offer
+
+    @offer.setter
+    def offer(self, offer: LiveOffer) -> None:
+        self.server.offer = offer
+
     def _input_schema(self, name: str) -> Mapping[str, Any] | None:
-        unit = self.tools.units.get(name)
+        unit = self.offer.units.get(name)
         return unit.unit.input_schema if unit is not None else None
 
     async def _list(self, _: _Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-        return self.tools.page(params.cursor if params is not None else None)
+        return self.offer.list_tools(_cursor(params))
+
+    async def _list_resources(
+        self, _: _Context, params: types.PaginatedRequestParams | None
+    ) -> types.ListResourcesResult:
+        return await self.offer.list_resources(_cursor(params))
+
+    async def _list_templates(
+        self, _: _Context, params: types.PaginatedRequestParams | None
+    ) -> types.ListResourceTemplatesResult:
+        return self.offer.list_templates(_cursor(params))
+
+    async def _read_resource(
+        self, context: _Context, params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
+        self._track()
+        limit = self._settings.max_parsed_bytes
+        return await self.offer.read_resource(params.uri, limit, context.protocol_version)
+
+    async def _list_prompts(self, _: _Context, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
+        return self.offer.list_prompts(_cursor(params))
+
+    async def _get_prompt(self, _: _Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        self._track()
+        return await self.offer.get_prompt(params.name, params.arguments or {}, self._settings.max_parsed_bytes)
 
     async def _call(self, _: _Context, params: types.CallToolRequestParams) -> types.CallToolResult:
-        task = asyncio.current_task()  # one of this request alone; it ends when the answer is written
+        self._track()
+        return await self._answer(params)
+
+    def _track(self) -> None:
+        """Keep the task of this request, one of its own; it ends when the answer is written."""
+        task = asyncio.current_task()
         assert task is not None
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        return await self._answer(params)
 
     async def _answer(self, params: types.CallToolRequestParams) -> types.CallToolResult:
-        live = self.tools.units.get(params.name)
+        live = self.offer.units.get(params.name)
         if live is None:
             raise MCPError(types.INVALID_PARAMS, f"there is no tool '{params.name[:100]}'")
         started = time.perf_counter()
@@ -209,6 +227,10 @@ class McpApp:
             await asyncio.wait(self._running, timeout=self._settings.stop_timeout_seconds)
 
 
+def _cursor(params: types.PaginatedRequestParams | None) -> str | None:
+    return params.cursor if params is not None else None
+
+
 def _request_id(body: bytes) -> str | None:
     """What tells a JSON-RPC request from others of its session; None for what is no request."""
     with suppress(ValueError):
@@ -224,39 +246,6 @@ async def _refuse_id(send: Any) -> None:
     await respond(send, 400, [(b"content-type", b"application/json")], body)
 
 
-# --- tools
-
-
-def _tool(tool: ToolPlan) -> types.Tool:
-    unit, hints = tool.unit, tool.hints
-    reads = unit.effect == "read"
-    annotations = types.ToolAnnotations(
-        title=hints.title if hints else None,
-        read_only_hint=hints.read_only if hints else reads,
-        destructive_hint=hints.destructive if hints else None if reads else unit.effect in ("money", "irreversible"),
-        idempotent_hint=hints.idempotent if hints else None,
-        open_world_hint=hints.open_world if hints else None,
-    )
-    return types.Tool(
-        name=tool.name,
-        title=unit.title,
-        description=unit.description,
-        input_schema=dict(unit.input_schema),
-        output_schema=_output_schema(unit),
-        annotations=annotations,
-    )
-
-
-def _output_schema(unit: UnitPlan) -> dict[str, Any] | None:
-    """The declared output schema; what is not an object is wrapped, for older clients take only objects."""
-    schema = unit.output_schema
-    if schema is None:
-        return None
-    if schema.get("type") == "object":
-        return dict(schema)
-    return {"type": "object", "properties": {"result": dict(schema)}, "required": ["result"]}
-
-
 # --- results
 
 _TEXTUAL: Final = ("text/", "application/xml", "application/yaml", "application/x-ndjson", "application/javascript")
@@ -268,7 +257,7 @@ async def _result(answer: Answer, unit: UnitPlan, limit: int) -> types.CallToolR
             return _of_nothing(answer)
         return _of_value(answer.value, json.dumps(answer.value, ensure_ascii=False), unit)
     try:
-        body = await answer.response.read(limit)
+        body = await answer.response.read(answer.limit or limit)
     finally:
         answer.response.close()
     if not body:

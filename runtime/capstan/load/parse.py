@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from capstan.errors import Problem
 from capstan.load import model
 from capstan.load.aggregates import parse_aggregate, parse_ref
+from capstan.load.answer import parse_answer_format, parse_size
 from capstan.load.body import parse_body
 from capstan.load.document import Document
 from capstan.load.expression import PathTemplate, Template, parse_braces, parse_path, parse_route
@@ -28,7 +29,6 @@ from capstan.load.steps import parse_mappings, parse_steps, parse_with
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _PARTS: Final = frozenset({"consumes", "binds", "types", "aggregates", "exposes"})  # what a file has for others
 _NO_HOST: Final = re.compile(r"https?://($|[:/])", re.IGNORECASE)
-_AS_IT_COMES: Final = frozenset({"json", "text", "binary", "raw"})  # formats that ask for no conversion
 
 
 def parse_capability(document: Document) -> tuple[model.Capability, list[Problem]]:
@@ -216,11 +216,6 @@ class _Parser(Reader):
     def consumed_operation(
         self, name: str, node: Node, inherited: tuple[model.Parameter, ...]
     ) -> model.ConsumedOperation:
-        self.unsupported(node, "outputSchema", "outputMediaType", "maxBinarySize")
-        form = node.text("outputRawFormat") or "json"
-        if form not in _AS_IT_COMES:
-            self.problem("not-supported-yet", f"outputRawFormat '{form}' is not supported yet",
-                         node.at("outputRawFormat"), "json, text, binary and raw are")  # fmt: skip
         parameters = parse_parameters(node)
         return model.ConsumedOperation(
             name=name,
@@ -232,6 +227,7 @@ class _Parser(Reader):
             effect=node.data.get("effect"),
             path=node.parse("path", parse_path, PathTemplate(())),
             outputs=parse_outputs(node, "outputParameters"),
+            answer=parse_answer_format(node),
             at=node.at(),
         )
 
@@ -308,7 +304,7 @@ class _Parser(Reader):
             self.problem("not-supported-yet", f"an adapter of type '{kind}' is not supported yet", node.at("type"),
                          "rest and mcp are")  # fmt: skip
             return None
-        self.unsupported(node, "authentication", "maxBinarySize")
+        self.unsupported(node, "authentication")
         if kind == "mcp":
             return self.mcp_adapter(node)
         operations = [
@@ -324,6 +320,7 @@ class _Parser(Reader):
             description=node.text("description") or "",
             operations=tuple(operations),
             forwards=tuple(f for _, resource in node.named("resources") if (f := parse_forward(resource)) is not None),
+            max_binary_bytes=parse_size(node, "maxBinarySize"),
             at=node.at(),
         )
 
@@ -360,6 +357,7 @@ class _Parser(Reader):
             tools=tuple(self.tool(name, item) for name, item in node.named("tools")),
             resources=parse_resources(node, self.plain_unit),
             prompts=parse_prompts(node, self.plain_unit),
+            max_binary_bytes=parse_size(node, "maxBinarySize"),
             at=node.at(),
         )
 

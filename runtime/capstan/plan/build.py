@@ -17,6 +17,7 @@ from capstan.load.expression import Hole, PathTemplate, Template, fold
 from capstan.load.schema import suggest
 from capstan.plan import types
 from capstan.plan.auth import Credential, Fill, plan_auth
+from capstan.plan.decode import plan_decoder
 from capstan.plan.forward import forward_operation, forwarded_parameters, plan_forward
 from capstan.plan.mcp import PlanUnit, plan_prompts, plan_resources
 from capstan.plan.output import Whole
@@ -24,7 +25,7 @@ from capstan.plan.responses import plan_replies
 from capstan.plan.site import join_plans
 from capstan.plan.target import Target
 from capstan.plan.tls import open_context
-from capstan.plan.unit import host_names, plan_unit
+from capstan.plan.unit import host_names, limited, plan_unit
 from capstan.plan.values import Secret, to_text
 from capstan.plan.variables import Variables
 
@@ -93,6 +94,7 @@ class _Builder:
         self.apis: dict[str, types.ApiPlan] = {}
         self.credentials: list[Credential] = []
         self.written: list[Secret] = []  # credentials that stand in the file itself, or around a variable
+        self.answer_schemas: list[str] = []  # files that say what answers are
         self.consumed: dict[str, Callable[[model.Forward], Target]] = {}  # an API as forwards call it
         # What a `call` may say -> the operations it may mean, and how each is called without doubt.
         self.targets: dict[str, list[tuple[str, Target]]] = {}
@@ -120,7 +122,7 @@ class _Builder:
             severity: Literal["warning", "error"] = "warning" if parts else "error"
             self.problems.append(Problem("nothing-exposed", message, capability.at.location(), severity=severity))
         plan = types.CapabilityPlan(
-            capability.file, (*capability.sources, *self.variables.files, *_prompt_files(mcp)), capability.title,
+            capability.file, (*capability.sources, *self.variables.files, *self.answer_schemas, *_prompt_files(mcp)), capability.title,
             capability.description,
             tuple(self.apis.values()), tuple(rest), tuple(mcp), self._secrets(),
         )  # fmt: skip
@@ -206,8 +208,9 @@ class _Builder:
         undeclared = [n for n in dict.fromkeys(path.holes) if fold(n) not in known and not self.variables.declares(n)]
         derived = [model.Parameter(n, "path", {"type": "string"}, True, at=operation.at) for n in undeclared]
         return Target(
-            api, operation, path, (*merged.values(), *derived), plan, credential, origin, frozenset(undeclared)
-        )
+            api, operation, path, (*merged.values(), *derived), plan, credential, origin, frozenset(undeclared),
+            plan_decoder(operation.answer, self.problems, self.answer_schemas),
+        )  # fmt: skip
 
     def _placed(
         self, parameter: model.Parameter, holes: tuple[str, ...], operation: model.ConsumedOperation
@@ -334,7 +337,7 @@ class _Builder:
     # --- exposes
 
     def _unit(
-        self, unit: model.Unit, namespace: str, rest: model.RestOperation | None
+        self, unit: model.Unit, namespace: str, rest: model.RestOperation | None, max_binary: int | None = None
     ) -> tuple[types.UnitPlan, dict[str, str]]:
         target = self._find(unit, rest)
         steps = [(step, self._step_target(unit, step)) for step in unit.steps]
@@ -349,7 +352,7 @@ class _Builder:
             unit, namespace, namespaces, rest, target, self.variables, problems, steps, scripting
         )  # fmt: skip
         self._check_semantics(unit, plan, problems)
-        return plan, slots
+        return limited(plan, max_binary), slots
 
     def _check_functions(self) -> None:
         """What nothing refers to is planned all the same: its mistakes are told, and nobody can call it."""
@@ -380,7 +383,7 @@ class _Builder:
         operations: list[types.RestOperationPlan] = []
         taken: dict[tuple[str, ...], model.RestOperation] = {}
         for item in adapter.operations:
-            unit, slots = self._unit(item.unit, adapter.namespace, item)
+            unit, slots = self._unit(item.unit, adapter.namespace, item, adapter.max_binary_bytes)
             segments = tuple(_route_segment(parts, slots) for parts in item.path.segments)
             key = (item.method, *(segment.key for segment in segments))
             first = item if item.unit.refused else taken.setdefault(key, item)
@@ -417,7 +420,7 @@ class _Builder:
     def _mcp(self, adapter: model.McpAdapter) -> types.McpPlan:
         tools: list[types.ToolPlan] = []
         for item in adapter.tools:
-            unit, _ = self._unit(item.unit, adapter.namespace, None)
+            unit, _ = self._unit(item.unit, adapter.namespace, None, adapter.max_binary_bytes)
             calls = [step.does.call for step in item.unit.steps if isinstance(step.does, model.CallStep)]
             first = item.unit.call or next(iter(calls), adapter.namespace)
             claim = first.partition(".")[0]
@@ -430,7 +433,7 @@ class _Builder:
         )  # fmt: skip
 
     def _of_mcp(self, adapter: model.McpAdapter) -> PlanUnit:
-        return lambda unit: self._unit(unit, adapter.namespace, None)
+        return lambda unit: self._unit(unit, adapter.namespace, None, adapter.max_binary_bytes)
 
 
 def _prompt_files(adapters: list[types.McpPlan]) -> list[str]:

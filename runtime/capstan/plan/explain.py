@@ -9,7 +9,19 @@ from typing import Any, assert_never
 from capstan.load.jsonpath import JsonPath
 from capstan.plan.output import FirstFound, Items, Object, Picked, Shape, Static, Whole
 from capstan.plan.flow import AssertPlan, LookupPlan, ScriptRun
-from capstan.plan.types import CallPlan, CapabilityPlan, FlowPlan, RequestPlan, StepPlan, UnitPlan
+from capstan.plan.types import (
+    CallPlan,
+    CapabilityPlan,
+    FlowPlan,
+    FolderPlan,
+    MessageCallPlan,
+    MessagePlan,
+    PromptPlan,
+    RequestPlan,
+    ResourcePlan,
+    StepPlan,
+    UnitPlan,
+)
 from capstan.plan.values import ABSENT, Constant, FromInput, FromStep, Joined, Secret, Tree
 
 
@@ -39,10 +51,46 @@ def explain(plan: CapabilityPlan) -> dict[str, Any]:
                 "tools": [
                     {"tool": tool.name, "hints": describe(tool.hints), **_unit(tool.unit)} for tool in adapter.tools
                 ],
+                **_further("resources", [_resource(resource) for resource in adapter.resources]),
+                **_further("prompts", [_prompt(prompt) for prompt in adapter.prompts]),
             }
             for adapter in plan.mcp
         ],
     }
+
+
+def _further(key: str, items: list[dict[str, Any]]) -> dict[str, Any]:
+    """What most adapters do not have is not mentioned there."""
+    return {key: items} if items else {}
+
+
+def _resource(resource: ResourcePlan) -> dict[str, Any]:
+    declared = {"mimeType": resource.mime_type, "binary": resource.binary or None}
+    told = {"resource": str(resource.uri), **{key: value for key, value in declared.items() if value is not None}}
+    match resource.source:
+        case FolderPlan():
+            return {**told, "name": resource.name, "files": str(resource.source.path)}
+        case UnitPlan():
+            return {**told, **_unit(resource.source)}
+        case _:
+            assert_never(resource.source)
+
+
+def _prompt(prompt: PromptPlan) -> dict[str, Any]:
+    arguments = {argument.name: {"required": argument.required} for argument in prompt.arguments}
+    file = {} if prompt.file is None else {"file": prompt.file}
+    messages = [{"role": message.role, **_message(message)} for message in prompt.messages]
+    return {"prompt": prompt.name, "arguments": arguments, **file, "messages": messages}
+
+
+def _message(message: MessagePlan) -> dict[str, Any]:
+    match message.content:
+        case MessageCallPlan():
+            return _unit(message.content.unit)
+        case tuple():
+            return {"text": "".join(map(_inline, message.content))}
+        case _:
+            assert_never(message.content)
 
 
 def _unit(unit: UnitPlan) -> dict[str, Any]:

@@ -117,6 +117,13 @@ class Names:
                                         declared=False))  # fmt: skip
             self.slots[parameter.name] = draft.name
 
+    def drop_idle(self) -> None:
+        """Forget what is given and used by nothing; whoever gives it tells of it."""
+        for parameter in self.unit.given:
+            draft = self.inputs.get(self.slots[parameter.name])
+            if draft is not None and not draft.used and not draft.declared:
+                del self.inputs[draft.name], self.slots[parameter.name]
+
     def _check_name(self, parameter: Parameter, where: Where | None) -> None:
         """An operation may say more of an input its resource declares; else a name is taken once."""
         first = self.inputs.get(parameter.name)
@@ -319,6 +326,8 @@ class Names:
         template = parse_template(value)
         if template.lone is not None and (name := self.scoped(template.lone.name)) is not None:
             return self._reference(name, parameter, at)
+        if template.lone is not None and template.lone.name in self.slots and self.unit.given:
+            return self._reference(self.slots[template.lone.name], parameter, at)  # text, read as what it fills
         return self.resolve(template, at)
 
     def step_source(self, text: str, at: Place) -> Source:

@@ -6,22 +6,36 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from capstan.errors import LoadError, Problem
-from capstan.plan.types import CapabilityPlan, McpPlan, RestOperationPlan, RestPlan, ToolPlan
+from capstan.plan.types import (
+    CapabilityPlan,
+    FolderPlan,
+    ForwardPlan,
+    McpPlan,
+    PromptPlan,
+    ResourcePlan,
+    RestOperationPlan,
+    RestPlan,
+    ToolPlan,
+)
 from capstan.settings import is_loopback
 
-_SAFE_TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+Named = TypeVar("Named", ToolPlan, PromptPlan)
 
 
 @dataclass(frozen=True, slots=True)
-class ToolSet:
-    """The tools of one MCP endpoint, under the names they are published with."""
+class Offer:
+    """What one MCP endpoint offers, under the names it is published with."""
 
     title: str
     instructions: str
     tools: tuple[ToolPlan, ...]
+    resources: tuple[ResourcePlan, ...]
+    prompts: tuple[PromptPlan, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +49,15 @@ class PortPlan:
     description: str
     operations: tuple[RestOperationPlan, ...]
     has_rest: bool
-    endpoints: tuple[tuple[str, ToolSet], ...]  # MCP path -> tools
+    endpoints: tuple[tuple[str, Offer], ...]  # MCP path -> what is there
+    forwards: tuple[ForwardPlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
     capabilities: tuple[CapabilityPlan, ...]
     ports: tuple[PortPlan, ...]
-    stdio: ToolSet | None
+    stdio: Offer | None
 
 
 def join_plans(plans: Iterable[CapabilityPlan], host: str | None = None) -> tuple[Site, tuple[Problem, ...]]:
@@ -62,7 +77,7 @@ def join_plans(plans: Iterable[CapabilityPlan], host: str | None = None) -> tupl
             mcp.setdefault(server.port, []).append(server)
     numbers = sorted({*rest, *(port for port in mcp if port is not None)})
     ports = tuple(_port(number, rest.get(number, []), mcp.get(number, []), host, problems) for number in numbers)
-    stdio = _tool_set(mcp[None], problems) if None in mcp else None
+    stdio = _offer(mcp[None], problems) if None in mcp else None
     if any(problem.severity == "error" for problem in problems):
         raise LoadError(problems)
     return Site(capabilities, ports, stdio), tuple(problems)
@@ -70,19 +85,21 @@ def join_plans(plans: Iterable[CapabilityPlan], host: str | None = None) -> tupl
 
 def _port(number: int, rest: list[RestPlan], mcp: list[McpPlan], host: str | None, problems: list[Problem]) -> PortPlan:
     operations = [operation for adapter in rest for operation in adapter.operations]
+    forwards = [forward for adapter in rest for forward in adapter.forwards]
     _check_routes(operations, problems)
-    endpoints: list[tuple[str, ToolSet]] = []
+    _check_forwards(forwards, problems)
+    endpoints: list[tuple[str, Offer]] = []
     if mcp:
-        endpoints.append(("/mcp", _tool_set(mcp, problems)))
+        endpoints.append(("/mcp", _offer(mcp, problems)))
         by_namespace: dict[str, list[McpPlan]] = {}
         for server in mcp:
             by_namespace.setdefault(server.namespace, []).append(server)
-        endpoints += [(f"/{name}/mcp", _tool_set(servers)) for name, servers in by_namespace.items()]
+        endpoints += [(f"/{name}/mcp", _offer(servers)) for name, servers in by_namespace.items()]
     taken = {path for path, _ in endpoints}
-    for operation in operations:
-        if operation.path in taken:
-            message = f"the route {operation.path} is that of the MCP server on the same port"
-            problems.append(Problem("duplicate-route", message, operation.at.location()))
+    for route in (*operations, *forwards):
+        if route.path in taken:
+            message = f"the route {route.path} is that of the MCP server on the same port"
+            problems.append(Problem("duplicate-route", message, route.at.location()))
     adapters: list[RestPlan] | list[McpPlan] = rest or mcp
     only = adapters[0] if len({adapter.title for adapter in adapters}) == 1 else None
     return PortPlan(
@@ -94,6 +111,7 @@ def _port(number: int, rest: list[RestPlan], mcp: list[McpPlan], host: str | Non
         operations=tuple(operations),
         has_rest=bool(rest),
         endpoints=tuple(endpoints),
+        forwards=tuple(forwards),
     )
 
 
@@ -124,34 +142,69 @@ def _check_routes(operations: list[RestOperationPlan], problems: list[Problem]) 
             problems.append(Problem("duplicate-route", message, operation.at.location(), hint))
 
 
-def _tool_set(servers: list[McpPlan], problems: list[Problem] | None = None) -> ToolSet:
-    """Tools merged; a name taken twice is told apart by the API behind it, for every claimant."""
-    tools = [tool for server in servers for tool in server.tools]
-    counts = Counter(tool.name for tool in tools)
-    published: list[ToolPlan] = []
-    taken: set[str] = set()
-    for tool in tools:
-        name = tool.name if counts[tool.name] == 1 else f"{tool.claim}__{tool.name}"
-        unique, number = name, 2
-        while unique in taken:
-            unique, number = f"{name}_{number}", number + 1
-        taken.add(unique)
-        if problems is not None:
-            _warn_of_name(tool, unique, problems)
-        published.append(replace(tool, name=unique))
+def _check_forwards(forwards: list[ForwardPlan], problems: list[Problem]) -> None:
+    taken: dict[tuple[tuple[str, ...], bool], ForwardPlan] = {}
+    for forward in forwards:
+        first = taken.setdefault((forward.prefix, forward.takes_rest), forward)
+        if first is not forward:
+            message = f"requests of {forward.path} are forwarded twice"
+            hint = f"first in {first.at.location()}; give one of them another path or port"
+            problems.append(Problem("duplicate-route", message, forward.at.location(), hint))
+
+
+def _offer(servers: list[McpPlan], problems: list[Problem] | None = None) -> Offer:
+    """Everything merged; a name taken twice is told apart by where it comes from, for every claimant."""
+    tools = _published([tool for server in servers for tool in server.tools], "tool", problems)
+    prompts = _published([prompt for server in servers for prompt in server.prompts], "prompt", problems)
+    resources = tuple(resource for server in servers for resource in server.resources)
+    if problems is not None:
+        _check_uris(resources, problems)
     only = len({server.title for server in servers}) == 1
     title = servers[0].title if only else "Capstan"
     instructions = (
         "\n".join(dict.fromkeys(s.description for s in servers if s.description)) if len(servers) <= 20 else ""
     )
-    return ToolSet(title, instructions, tuple(published))
+    return Offer(title, instructions, tools, resources, prompts)
 
 
-def _warn_of_name(tool: ToolPlan, name: str, problems: list[Problem]) -> None:
-    if name != tool.name:
-        message = f"the tool name '{tool.name}' is taken twice; this one is published as '{name}'"
-        problems.append(Problem("duplicate-tool", message, tool.at.location(), severity="warning"))
-    if not _SAFE_TOOL_NAME.fullmatch(name):
-        message = f"the tool name '{name}' is refused by some clients"
+def _published(items: list[Named], kind: str, problems: list[Problem] | None) -> tuple[Named, ...]:
+    counts = Counter(item.name for item in items)
+    published: list[Named] = []
+    taken: set[str] = set()
+    for item in items:
+        name = item.name if counts[item.name] == 1 else f"{item.claim}__{item.name}"
+        unique, number = name, 2
+        while unique in taken:
+            unique, number = f"{name}_{number}", number + 1
+        taken.add(unique)
+        if problems is not None:
+            _warn_of_name(item, unique, kind, problems)
+        published.append(replace(item, name=unique))
+    return tuple(published)
+
+
+def _warn_of_name(item: ToolPlan | PromptPlan, name: str, kind: str, problems: list[Problem]) -> None:
+    if name != item.name:
+        message = f"the {kind} name '{item.name}' is taken twice; this one is published as '{name}'"
+        problems.append(Problem(f"duplicate-{kind}", message, item.at.location(), severity="warning"))
+    if not _SAFE_NAME.fullmatch(name):
+        message = f"the {kind} name '{name}' is refused by some clients"
         hint = "up to 64 of A-Z a-z 0-9 _ - are taken by all"
-        problems.append(Problem("tool-name", message, tool.at.location(), hint, "warning"))
+        problems.append(Problem(f"{kind}-name", message, item.at.location(), hint, "warning"))
+
+
+def _check_uris(resources: tuple[ResourcePlan, ...], problems: list[Problem]) -> None:
+    """Two resources that would answer to one URI, or a folder that lies in the URIs of another."""
+    taken: dict[str, ResourcePlan] = {}
+    folders: list[tuple[str, ResourcePlan]] = []
+    for resource in resources:
+        key = resource.uri.key.rstrip("/") if isinstance(resource.source, FolderPlan) else resource.uri.key
+        first = taken.setdefault(key, resource)
+        if isinstance(resource.source, FolderPlan):
+            first = next((r for k, r in folders if f"{key}/".startswith(f"{k}/") or k.startswith(f"{key}/")), first)
+            folders.append((key, resource))
+        if first is not resource:
+            whose = "twice" if first.at.document is resource.at.document else "by another file too"
+            message = f"the uri {resource.uri} is taken {whose}"
+            hint = f"first in {first.at.location()}; give one of them another uri or port"
+            problems.append(Problem("duplicate-uri", message, (resource.at / "uri").location(), hint))

@@ -20,6 +20,7 @@ from capstan.load.schema import Checker
 from capstan.load.uri import UriTemplate
 from capstan.plan.auth import AuthPlan
 from capstan.plan.body import BodyPlan
+from capstan.plan.decode import Decoder, Passing
 from capstan.plan.flow import AssertPlan, Declared, FlowAnswer, ForeachPlan, LookupPlan, ScriptRun
 from capstan.plan.output import Shape
 from capstan.plan.responses import Replies
@@ -219,6 +220,8 @@ class CallPlan:
     request: RequestPlan
     effect: Effect
     idempotency_header: str | None
+    decoder: Decoder | None = None  # None: JSON
+    passing: Passing | None = None  # where something is said of what is passed on
 
 
 @dataclass(frozen=True, slots=True)

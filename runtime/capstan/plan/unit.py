@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from capstan.errors import Problem
@@ -13,8 +14,9 @@ from capstan.load.model import Effect, Parameter, RestOperation, Scripting, Step
 from capstan.load.schema import Checker
 from capstan.plan import types
 from capstan.plan.body import BodyPlan, plan_body, plan_whole_body
+from capstan.plan.decode import first_names, limit_passing, plan_passing
 from capstan.plan.names import Names
-from capstan.plan.output import Resolve, is_static, output_schema, plan_outputs
+from capstan.plan.output import Resolve, Shape, is_static, output_schema, plan_outputs
 from capstan.plan.steps import FlowPlanner, asked_inputs
 from capstan.plan.target import Target
 from capstan.plan.values import ABSENT, Constant, FromInput, Secret, Source, Tree, split_pairs, to_text
@@ -47,6 +49,7 @@ def plan_unit(
     if unit.call is None and not unit.steps and not is_static(shape):
         names.problem("nothing-to-call", "there is neither a call nor a constant for every output",
                       unit.call_at or unit.at, "add 'call: namespace.operation', or a 'value' to each output")  # fmt: skip
+    names.drop_idle()
     for draft in names.inputs.values():
         calls = unit.call is not None or unit.steps
         if not draft.used and (draft.declared or (calls and draft.where == "path")):
@@ -65,12 +68,27 @@ def plan_unit(
         inputs=inputs,
         input_schema=schema,
         checker=_checker(names, schema),
-        call=call,
+        call=_for_roots(call, shape),
         shape=shape,
         output_schema=output_schema(unit.outputs, shape),
         flow=flow,
     )
     return plan, names.slots
+
+
+def limited(plan: types.UnitPlan, of_adapter: int | None) -> types.UnitPlan:
+    """The plan behind an adapter that says how large a binary answer may be where the operation does not."""
+    if plan.call is None:
+        return plan
+    passing = limit_passing(plan.call.passing, of_adapter)
+    return plan if passing is plan.call.passing else replace(plan, call=replace(plan.call, passing=passing))
+
+
+def _for_roots(call: types.CallPlan | None, shape: Shape) -> types.CallPlan | None:
+    """The call as the paths of its answer need it."""
+    if call is None or call.decoder is None:
+        return call
+    return replace(call, decoder=call.decoder.for_roots(first_names(shape)))
 
 
 def _flow(
@@ -206,6 +224,8 @@ def _call_plan(names: Names, target: Target) -> types.CallPlan:
         request=request,
         effect=operation.effect or _EFFECTS.get(operation.method, "write"),
         idempotency_header=key,
+        decoder=target.decoder,
+        passing=plan_passing(operation.answer),
     )
 
 

@@ -1,0 +1,121 @@
+"""What a call or a file gave, as the contents of a resource or of a message: text where it is text, else bytes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Final
+
+import mcp_types as types
+from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from capstan.call.unit import Answer
+from capstan.errors import BindError, CallError, UpstreamRefused
+from capstan.expose.problem import problem_of
+
+_NOT_FOUND_IN_SESSIONS: Final = -32002  # until 2025-11-25; retired since
+_TEXTUAL: Final = (
+    "text/", "application/json", "application/xml", "application/yaml", "application/x-yaml", "application/x-ndjson",
+    "application/javascript", "application/sparql-query", "application/toml",
+)  # fmt: skip
+_GONE: Final = (404, 410)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read. Text is `str`; `media_type` is what it came with, when it came with one."""
+
+    content: str | bytes
+    media_type: str | None
+
+
+def is_textual(media_type: str) -> bool:
+    essence = media_type.partition(";")[0].strip().lower()
+    return essence.startswith(_TEXTUAL) or essence.endswith(("+json", "+xml", "+yaml"))
+
+
+def is_json(media_type: str | None) -> bool:
+    essence = (media_type or "").partition(";")[0].strip().lower()
+    return essence == "application/json" or essence.endswith("+json")
+
+
+async def read_answer(answer: Answer, limit: int, wanted: str | None = None) -> Read:
+    """The whole of an answer. A text that the file maps is that text, but where JSON is `wanted`."""
+    if answer.response is None:
+        if answer.empty:
+            return Read("", wanted)
+        if isinstance(answer.value, str) and not is_json(wanted):
+            return Read(answer.value, "text/plain")
+        return Read(json.dumps(answer.value, ensure_ascii=False), "application/json")
+    try:
+        data = await answer.response.read(answer.limit or limit)
+        return as_text(data, answer.response.media_type or None)
+    finally:
+        answer.response.close()
+
+
+def as_text(data: bytes, media_type: str | None) -> Read:
+    """Bytes as text where they say that they are, or say nothing and can be."""
+    if media_type is not None and not is_textual(media_type):
+        return Read(data, media_type)
+    charset = (media_type or "").lower().partition("charset=")[2].partition(";")[0].strip("\"' ")
+    for encoding in ("utf-8-sig", charset):
+        try:
+            text = data.decode(encoding or "utf-8")
+        except (UnicodeError, LookupError):
+            continue
+        if media_type is not None or "\0" not in text:
+            return Read(text, media_type)
+    return Read(data, media_type)
+
+
+def contents_of(uri: str, read: Read, declared: str | None, *, binary: bool) -> types.ReadResourceResult:
+    """The contents of a resource. What is declared holds, but a text is not declared of what is none."""
+    content, media_type = read.content, declared or read.media_type
+    if binary and isinstance(content, str):
+        content = content.encode()
+    one: types.TextResourceContents | types.BlobResourceContents
+    if isinstance(content, str):
+        one = types.TextResourceContents(uri=uri, text=content, mime_type=media_type or "text/plain")
+    else:
+        if not binary and declared is not None and is_textual(declared):
+            media_type = read.media_type
+        if media_type is None or (not binary and is_textual(media_type)):
+            media_type = "application/octet-stream"
+        blob = base64.b64encode(content).decode()
+        one = types.BlobResourceContents(uri=uri, blob=blob, mime_type=media_type)
+    return types.ReadResourceResult(contents=[one])
+
+
+def content_block(read: Read, name: str) -> types.ContentBlock:
+    """The content of a message."""
+    if isinstance(read.content, str):
+        return types.TextContent(text=read.content)
+    data = base64.b64encode(read.content).decode()
+    media_type = (read.media_type or "application/octet-stream").partition(";")[0].strip().lower()
+    if media_type.startswith("image/"):
+        return types.ImageContent(data=data, mime_type=media_type)
+    if media_type.startswith("audio/"):
+        return types.AudioContent(data=data, mime_type=media_type)
+    contents = types.BlobResourceContents(uri=f"capstan://answer/{name}", blob=data, mime_type=media_type)
+    return types.EmbeddedResource(resource=contents)
+
+
+def no_resource(uri: str, protocol_version: str, problem: dict[str, object] | None = None) -> MCPError:
+    """That there is nothing at a URI, as the revision spoken says it."""
+    modern = protocol_version in MODERN_PROTOCOL_VERSIONS
+    code = types.INVALID_PARAMS if modern else _NOT_FOUND_IN_SESSIONS
+    return MCPError(code, f"there is no resource '{uri[:200]}'", data=problem or {"uri": uri[:2000]})
+
+
+def error_of(error: CallError) -> MCPError:
+    """What went wrong, with the problem that every door tells as its data."""
+    code = types.INVALID_PARAMS if isinstance(error, BindError) else types.INTERNAL_ERROR
+    return MCPError(code, error.message, data=problem_of(error))
+
+
+def is_gone(error: CallError) -> bool:
+    """Whether the upstream says that there is no such thing."""
+    return isinstance(error, UpstreamRefused) and error.status in _GONE

@@ -1,0 +1,119 @@
+"""What one MCP endpoint offers, ready to list and to call. Replaced as a whole on a reload; sessions stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import mcp_types as types
+from mcp.server.lowlevel.server import Server
+from mcp.shared.exceptions import MCPError
+
+from capstan.call.unit import LiveUnit
+from capstan.expose.mcp_prompts import LivePrompts
+from capstan.expose.mcp_resources import NOT_LISTED, LiveResources
+from capstan.plan.site import Offer
+from capstan.plan.types import ToolPlan, UnitPlan
+
+T = TypeVar("T")
+
+
+class LiveOffer:
+    def __init__(self, offer: Offer, live: Mapping[int, LiveUnit], page_size: int) -> None:
+        self.title = offer.title
+        self.instructions = offer.instructions
+        self.units = {tool.name: live[id(tool.unit)] for tool in offer.tools}
+        self.tools = [_tool(tool) for tool in offer.tools]
+        self.resources = LiveResources(offer.resources, live)
+        self.prompts = LivePrompts(offer.prompts, live)
+        self.has_resources, self.has_prompts = bool(offer.resources), bool(offer.prompts)
+        # An endpoint that offers nothing at all still says that it is one of tools.
+        self.has_tools = bool(offer.tools) or not (offer.resources or offer.prompts)
+        self._page_size = page_size
+
+    def list_tools(self, cursor: str | None) -> types.ListToolsResult:
+        tools, following = self._page(self.tools, cursor)
+        return types.ListToolsResult(tools=tools, next_cursor=following)
+
+    async def list_resources(self, cursor: str | None) -> types.ListResourcesResult:
+        self._ask("resources/list", there=self.has_resources)
+        listed, cut = await self.resources.listed()
+        found, following = self._page(listed, cursor, may_shrink=True)
+        meta: Any = {NOT_LISTED: cut} if cut else None
+        return types.ListResourcesResult(resources=found, next_cursor=following, _meta=meta)
+
+    def list_templates(self, cursor: str | None) -> types.ListResourceTemplatesResult:
+        self._ask("resources/templates/list", there=self.has_resources)
+        found, following = self._page(self.resources.templates, cursor)
+        return types.ListResourceTemplatesResult(resource_templates=found, next_cursor=following)
+
+    async def read_resource(self, uri: str, limit: int, protocol_version: str) -> types.ReadResourceResult:
+        self._ask("resources/read", there=self.has_resources)
+        return await self.resources.read(uri, limit, protocol_version)
+
+    def list_prompts(self, cursor: str | None) -> types.ListPromptsResult:
+        self._ask("prompts/list", there=self.has_prompts)
+        found, following = self._page(self.prompts.listed, cursor)
+        return types.ListPromptsResult(prompts=found, next_cursor=following)
+
+    async def get_prompt(self, name: str, arguments: Mapping[str, str], limit: int) -> types.GetPromptResult:
+        self._ask("prompts/get", there=self.has_prompts)
+        return await self.prompts.get(name, arguments, limit)
+
+    def _ask(self, method: str, *, there: bool) -> None:
+        """Refuse what is not advertised."""
+        if not there:
+            raise MCPError(types.METHOD_NOT_FOUND, "Method not found", data=method)
+
+    def _page(self, items: Sequence[T], cursor: str | None, *, may_shrink: bool = False) -> tuple[list[T], str | None]:
+        start = 0
+        if cursor is not None:
+            known = cursor.isdecimal() and len(cursor) < 10 and int(cursor) > 0
+            # Files may go between two pages; the last page is then an empty one.
+            if not known or not (may_shrink or int(cursor) < len(items)):
+                raise MCPError(types.INVALID_PARAMS, f"'{cursor[:40]}' is no cursor of this list")
+            start = int(cursor)
+        end = start + self._page_size
+        return list(items[start:end]), str(end) if end < len(items) else None
+
+
+class OfferServer(Server[Any]):
+    """The SDK's server, whose handlers are set once; it advertises what is offered now."""
+
+    offer: LiveOffer
+
+    def get_capabilities(self, *arguments: Any, **options: Any) -> types.ServerCapabilities:
+        found = super().get_capabilities(*arguments, **options)
+        offered = {"tools": self.offer.has_tools, "resources": self.offer.has_resources,
+                   "prompts": self.offer.has_prompts}  # fmt: skip
+        return found.model_copy(update=dict.fromkeys(name for name, there in offered.items() if not there))
+
+
+def _tool(tool: ToolPlan) -> types.Tool:
+    unit, hints = tool.unit, tool.hints
+    reads = unit.effect == "read"
+    annotations = types.ToolAnnotations(
+        title=hints.title if hints else None,
+        read_only_hint=hints.read_only if hints else reads,
+        destructive_hint=hints.destructive if hints else None if reads else unit.effect in ("money", "irreversible"),
+        idempotent_hint=hints.idempotent if hints else None,
+        open_world_hint=hints.open_world if hints else None,
+    )
+    return types.Tool(
+        name=tool.name,
+        title=unit.title,
+        description=unit.description,
+        input_schema=dict(unit.input_schema),
+        output_schema=_output_schema(unit),
+        annotations=annotations,
+    )
+
+
+def _output_schema(unit: UnitPlan) -> dict[str, Any] | None:
+    """The declared output schema; what is not an object is wrapped, for older clients take only objects."""
+    schema = unit.output_schema
+    if schema is None:
+        return None
+    if schema.get("type") == "object":
+        return dict(schema)
+    return {"type": "object", "properties": {"result": dict(schema)}, "required": ["result"]}

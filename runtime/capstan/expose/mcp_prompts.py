@@ -1,0 +1,117 @@
+"""The prompts of one MCP endpoint: which there are, and the messages of one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import mcp_types as types
+from mcp.shared.exceptions import MCPError
+
+from capstan.call.unit import LiveUnit
+from capstan.errors import BindError, CallError
+from capstan.expose.arguments import TextReader
+from capstan.expose.calllog import log_fault, log_read
+from capstan.expose.mcp_contents import content_block, error_of, read_answer
+from capstan.expose.problem import internal_problem, status_of
+from capstan.load.schema import suggest
+from capstan.plan.types import MessageCallPlan, PromptPlan
+from capstan.plan.values import FromInput
+
+_Text = tuple[str | FromInput, ...]
+
+
+class LivePrompts:
+    def __init__(self, plans: Sequence[PromptPlan], live: Mapping[int, LiveUnit]) -> None:
+        self._prompts = {plan.name: _LivePrompt(plan, live) for plan in plans}
+        self.listed = [_prompt(plan) for plan in plans]
+
+    async def get(self, name: str, arguments: Mapping[str, str], limit: int) -> types.GetPromptResult:
+        """The messages of a prompt.
+
+        Raises:
+            MCPError: there is no such prompt, its arguments do not fit, or a call behind it failed.
+        """
+        prompt = self._prompts.get(name)
+        if prompt is None:
+            raise MCPError(types.INVALID_PARAMS, f"there is no prompt '{name[:100]}'")
+        started = time.perf_counter()
+        error: CallError | None = None
+        status = 500
+        try:
+            result = await prompt.get(arguments, limit)
+            status = 200
+        except CallError as caught:
+            error, status = caught, status_of(caught)
+            raise error_of(caught) from caught
+        finally:
+            log_read("mcp", name, prompt.effect, status, started, error)
+        return result
+
+
+class _LivePrompt:
+    def __init__(self, plan: PromptPlan, live: Mapping[int, LiveUnit]) -> None:
+        self._plan = plan
+        self._names = frozenset(argument.name for argument in plan.arguments)
+        self._messages: list[tuple[types.Role, _Text | tuple[LiveUnit, TextReader]]] = [
+            (m.role, (live[id(m.content.unit)], TextReader(m.content.unit, m.content.slots)))
+            if isinstance(m.content, MessageCallPlan)
+            else (m.role, m.content)
+            for m in plan.messages
+        ]
+        self.effect = next((unit.effect for unit in plan.units if unit.effect != "read"), "read")
+
+    async def get(self, arguments: Mapping[str, str], limit: int) -> types.GetPromptResult:
+        self._check(arguments)
+        messages = []
+        changed = False  # by a message before
+        for role, content in self._messages:
+            if isinstance(content[0], LiveUnit):
+                block = await self._called(content, arguments, limit, changed=changed)
+                changed = changed or content[0].unit.effect != "read"
+            else:
+                block = types.TextContent(text=_fill(content, arguments, limit))
+            messages.append(types.PromptMessage(role=role, content=block))
+        return types.GetPromptResult(description=self._plan.description or None, messages=messages)
+
+    def _check(self, arguments: Mapping[str, str]) -> None:
+        for name in arguments:
+            if name not in self._names:
+                raise BindError("unknown-argument", f"the prompt takes no argument '{name[:100]}'",
+                                hint=suggest(name[:100], self._names), argument=name[:100])  # fmt: skip
+        for argument in self._plan.arguments:
+            if argument.required and argument.name not in arguments:
+                raise BindError("missing-argument", f"'{argument.name}' is missing", argument=argument.name)
+
+    async def _called(
+        self, content: tuple[LiveUnit, TextReader], arguments: Mapping[str, str], limit: int, *, changed: bool
+    ) -> types.ContentBlock:
+        live, reader = content
+        try:
+            return content_block(await read_answer(await live.call(reader.read(arguments)), limit), live.unit.name)
+        except CallError as error:
+            if changed:
+                error.outcome, error.retry_safe = "partly", False
+            raise
+        except Exception as fault:
+            log_fault("mcp", live.unit, fault)
+            told = "Capstan failed; its log says where"
+            raise MCPError(types.INTERNAL_ERROR, told, data=internal_problem()) from fault
+
+
+def _fill(parts: _Text, arguments: Mapping[str, str], limit: int) -> str:
+    """The text with its arguments; an absent one leaves nothing, and what a value holds is never read as a template."""
+    texts = [part if isinstance(part, str) else arguments.get(part.name, "") for part in parts]
+    if sum(map(len, texts)) > limit:
+        raise BindError("bad-argument", f"with these arguments the prompt is longer than {limit:,} characters")
+    return "".join(texts)
+
+
+def _prompt(plan: PromptPlan) -> types.Prompt:
+    arguments = [
+        types.PromptArgument(name=a.name, title=a.title, description=a.description or None, required=a.required)
+        for a in plan.arguments
+    ]
+    return types.Prompt(
+        name=plan.name, title=plan.title, description=plan.description or None, arguments=arguments or None
+    )

@@ -1,0 +1,166 @@
+"""The resources of one MCP endpoint: which there are, and reading one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import mcp_types as types
+from mcp.shared.exceptions import MCPError
+
+from capstan.call.folder import MOST_LISTED, list_folder, read_file
+from capstan.call.unit import LiveUnit
+from capstan.errors import CallError
+from capstan.expose.arguments import TextReader
+from capstan.expose.calllog import log_fault, log_read
+from capstan.expose.mcp_contents import as_text, contents_of, error_of, is_gone, no_resource, read_answer
+from capstan.expose.problem import internal_problem, problem_of, status_of
+from capstan.load.uri import canonical
+from capstan.plan.types import FolderPlan, ResourcePlan, UnitPlan
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_URI: Final = 8192
+NOT_LISTED: Final = "capstan/not-listed"  # in _meta: the folders that have more files than are listed
+
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """A resource that is what a unit answers."""
+
+    plan: ResourcePlan
+    live: LiveUnit
+    arguments: TextReader
+
+
+class LiveResources:
+    def __init__(self, plans: Sequence[ResourcePlan], live: Mapping[int, LiveUnit]) -> None:
+        self._fixed: dict[str, _Called] = {}
+        self._templates: list[_Called] = []
+        self._folders: list[tuple[str, ResourcePlan, Path]] = []
+        self._listed: list[types.Resource] = []
+        self.templates: list[types.ResourceTemplate] = []
+        for plan in plans:
+            if isinstance(plan.source, FolderPlan):
+                self._folders.append((str(plan.uri).rstrip("/") + "/", plan, plan.source.path))
+                continue
+            called = _Called(plan, live[id(plan.source)], TextReader(plan.source, plan.slots))
+            if plan.uri.holes:
+                self._templates.append(called)
+                self.templates.append(_template(plan))
+            else:
+                self._fixed[str(plan.uri)] = called
+                self._listed.append(_resource(plan))
+
+    async def listed(self) -> tuple[list[types.Resource], list[str]]:
+        """What can be listed now, and the folders that hold more than that."""
+        found, cut = list(self._listed), []
+        for base, plan, path in self._folders:
+            listing = await asyncio.to_thread(list_folder, path)
+            found += [
+                types.Resource(
+                    uri=base + file.path, name=f"{plan.name}/{file.path}", title=plan.title,
+                    description=plan.description or None, mime_type=plan.mime_type or file.media_type, size=file.size,
+                )
+                for file in listing.files
+            ]  # fmt: skip
+            if not listing.is_whole:
+                cut.append(base)
+                logger.warning("%s has more than %d files: the first are listed, all can be read", base, MOST_LISTED)
+        return found, cut
+
+    async def read(self, asked: str, limit: int, protocol_version: str) -> types.ReadResourceResult:
+        """The contents at a URI.
+
+        Raises:
+            MCPError: there is nothing there, or reading it failed.
+        """
+        try:
+            uri = canonical(asked) if len(asked) <= _LONGEST_URI else ""
+        except UnicodeEncodeError:
+            uri = ""
+        called = self._fixed.get(uri)
+        values: Mapping[str, str] | None = {}
+        if called is None:
+            called, values = next(
+                ((one, found) for one in self._templates if (found := one.plan.uri.match(uri)) is not None),
+                (None, {}),
+            )
+        if called is not None and values is not None:
+            return await _read_called(called, asked, values, limit, protocol_version)
+        for base, plan, path in self._folders:
+            if uri.startswith(base):
+                return await _read_file(plan, path, asked, uri[len(base) :], limit, protocol_version)
+        raise no_resource(asked, protocol_version)
+
+
+async def _read_called(
+    called: _Called, asked: str, values: Mapping[str, str], limit: int, protocol_version: str
+) -> types.ReadResourceResult:
+    plan, unit = called.plan, called.live.unit
+    started = time.perf_counter()
+    error: CallError | None = None
+    status = 500
+    try:
+        answer = await called.live.call(called.arguments.read(values))
+        read = await read_answer(answer, limit, plan.mime_type)
+        status = answer.status
+    except CallError as caught:
+        error, status = caught, status_of(caught)
+        if is_gone(caught):
+            raise no_resource(asked, protocol_version, problem_of(caught)) from caught
+        raise error_of(caught) from caught
+    except Exception as fault:
+        log_fault("mcp", unit, fault)
+        raise MCPError(types.INTERNAL_ERROR, "Capstan failed; its log says where", data=internal_problem()) from fault
+    finally:
+        log_read("mcp", plan.name, unit.effect, status, started, error)
+    return contents_of(asked, read, plan.mime_type, binary=plan.binary)
+
+
+async def _read_file(
+    plan: ResourcePlan, root: Path, asked: str, path: str, limit: int, protocol_version: str
+) -> types.ReadResourceResult:
+    started = time.perf_counter()
+    error: CallError | None = None
+    status = 404
+    try:
+        content = await asyncio.to_thread(read_file, root, path, limit)
+        if content is None:
+            raise no_resource(asked, protocol_version)
+        status = 200
+    except CallError as caught:
+        error, status = caught, status_of(caught)
+        raise error_of(caught) from caught
+    finally:
+        log_read("mcp", plan.name, "read", status, started, error)
+    # A folder's declared type is that of its texts; a picture among them is still one.
+    read = as_text(content.data, content.media_type if plan.mime_type is None else plan.mime_type)
+    if isinstance(read.content, bytes) and content.media_type is not None:
+        read = as_text(content.data, content.media_type)
+    return contents_of(asked, read, plan.mime_type, binary=plan.binary)
+
+
+def _resource(plan: ResourcePlan) -> types.Resource:
+    return types.Resource(
+        uri=str(plan.uri), name=plan.name, title=plan.title, description=plan.description or None,
+        mime_type=_mime_type(plan),
+    )  # fmt: skip
+
+
+def _template(plan: ResourcePlan) -> types.ResourceTemplate:
+    return types.ResourceTemplate(
+        uri_template=str(plan.uri), name=plan.name, title=plan.title, description=plan.description or None,
+        mime_type=_mime_type(plan),
+    )  # fmt: skip
+
+
+def _mime_type(plan: ResourcePlan) -> str | None:
+    """What is declared; a mapped answer is JSON where nothing is."""
+    mapped = isinstance(plan.source, UnitPlan) and plan.source.output_schema is not None
+    return plan.mime_type or ("application/json" if mapped else None)

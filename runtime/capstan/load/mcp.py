@@ -1,0 +1,138 @@
+"""Resources and prompts of an MCP adapter: tree -> model, with every spelling folded into one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from capstan.load import model
+from capstan.load.node import Node
+from capstan.load.uri import UriTemplate, parse_uri
+
+_MIME_TYPE: Final = re.compile(r"[\w.+!#$&^-]+/[\w.+!#$&^*-]+(\s*;\s*[\w.+!#$&^-]+=(\"[^\"]*\"|[^\s\";]+))*", re.ASCII)
+_DYNAMIC: Final = ("call", "with", "steps", "mappings", "outputParameters", "ref")
+
+ReadUnit = Callable[[str, Node], model.Unit]
+
+
+def parse_resources(adapter: Node, read_unit: ReadUnit) -> tuple[model.McpResource, ...]:
+    return tuple(_resource(name, node, read_unit) for name, node in _named(adapter, "resources"))
+
+
+def parse_prompts(adapter: Node, read_unit: ReadUnit) -> tuple[model.McpPrompt, ...]:
+    return tuple(_prompt(name, node, read_unit) for name, node in _named(adapter, "prompts"))
+
+
+def _named(adapter: Node, key: str) -> Iterator[tuple[str, Node]]:
+    """The items of a collection; a name that is missing or taken is told."""
+    taken: set[str] = set()
+    for name, node in adapter.named(key):
+        if not name:
+            node.reader.problem("missing-keyword", "'name' is missing", node.at())
+        elif name in taken:
+            node.reader.problem("duplicate-name", f"the name '{name}' is taken twice in '{key}'", node.at())
+        taken.add(name)
+        yield name, node
+
+
+# --- resources
+
+
+def _resource(name: str, node: Node, read_unit: ReadUnit) -> model.McpResource:
+    reader = node.reader
+    if "uri" not in node:
+        reader.problem("missing-keyword", "'uri' is missing", node.at(), "for example: uri: data://orders/{id}")
+    before = len(reader.problems)
+    uri = node.parse("uri", parse_uri, UriTemplate(()))
+    bad_uri = len(reader.problems) > before
+    mime_type = node.text("mimeType")
+    if mime_type is not None and not _MIME_TYPE.fullmatch(mime_type):
+        reader.problem("wrong-form", f"'{mime_type[:60]}' is no media type", node.at("mimeType"),
+                       "for example: application/json")  # fmt: skip
+    if node.data.get("binary") is True and node.data.get("outputParameters"):
+        message = "what is mapped is no binary content: a resource has 'binary' or 'outputParameters', not both"
+        reader.problem("ambiguous-call", message, node.at("binary"), key=True)
+    return model.McpResource(
+        name=name,
+        title=node.text("title", "label", "display"),
+        description=node.text("description") or "",
+        uri=uri,
+        mime_type=mime_type,
+        binary=node.data.get("binary") is True,
+        source=_folder(node, uri) if "location" in node else _of_uri(read_unit(name, node), node, uri, lost=bad_uri),
+        at=node.at(),
+        uri_at=node.at("uri"),
+    )
+
+
+def _folder(node: Node, uri: UriTemplate) -> model.Written:
+    for key in _DYNAMIC:
+        if key in node:
+            message = f"a resource has '{key}' or 'location', not both"
+            node.reader.problem("ambiguous-call", message, node.at(key), key=True)
+    if uri.holes:
+        node.reader.problem("bad-expression", "the uri of a folder has no variables", node.at("uri"),
+                            "each file below it is a resource of its own")  # fmt: skip
+    return _written(node)
+
+
+def _of_uri(unit: model.Unit, node: Node, uri: UriTemplate, *, lost: bool) -> model.Unit:
+    given = [model.Parameter(n, None, {"type": "string"}, True, at=node.at("uri")) for n in uri.holes]
+    return replace(unit, given=tuple(given), refused=unit.refused or lost)
+
+
+def _written(node: Node) -> model.Written:
+    text = node.text("location") or ""
+    if not text.lower().startswith("file:"):
+        node.reader.problem("wrong-form", f"a location begins with file:///, not '{text[:40]}'", node.at("location"),
+                            "file:///./docs is relative to this file")  # fmt: skip
+    return model.Written(text, at=node.at("location"))
+
+
+# --- prompts
+
+
+def _prompt(name: str, node: Node, read_unit: ReadUnit) -> model.McpPrompt:
+    reader = node.reader
+    forms = [key for key in ("template", "messages", "location") if key in node]
+    if not forms:
+        message = "a prompt needs a 'template', 'messages' or a 'location'"
+        reader.problem("missing-keyword", message, node.at())
+    for key in forms[1:]:
+        reader.problem("ambiguous-call", f"a prompt has '{forms[0]}' or '{key}', not both", node.at(key), key=True)
+    # The text of the specification has `messages` and asks for nothing; its schema has `template` and asks for all.
+    arguments = tuple(_arguments(node, required="messages" not in node))
+    messages: tuple[model.PromptMessage, ...] | model.Written = ()
+    if forms[:1] == ["location"]:
+        messages = _written(node)
+    elif forms:
+        given = tuple(model.Parameter(a.name, None, {"type": "string"}, a.required, at=a.at) for a in arguments)
+        messages = tuple(_message(name, n, given, read_unit) for n in node.nodes(forms[0]))
+    return model.McpPrompt(
+        name, node.text("title", "label", "display"), node.text("description") or "", arguments, messages, at=node.at()
+    )
+
+
+def _arguments(prompt: Node, *, required: bool) -> Iterator[model.PromptArgument]:
+    for name, node in _named(prompt, "arguments"):
+        said = node.data.get("required")
+        yield model.PromptArgument(
+            name, node.text("title", "label", "display"), node.text("description") or "",
+            said if isinstance(said, bool) else required, at=node.at(),
+        )  # fmt: skip
+
+
+def _message(prompt: str, node: Node, given: tuple[model.Parameter, ...], read_unit: ReadUnit) -> model.PromptMessage:
+    role: Any = node.text("role") or "user"
+    dynamic = [key for key in _DYNAMIC if key in node]
+    if "content" in node:
+        for key in dynamic:
+            message = f"a message has '{key}' or 'content', not both"
+            node.reader.problem("ambiguous-call", message, node.at(key), key=True)
+        return model.PromptMessage(role, node.text("content") or "", at=node.at("content"))
+    if not dynamic:
+        node.reader.problem("missing-keyword", "a message needs 'content', a 'call' or 'steps'", node.at())
+        return model.PromptMessage(role, "", at=node.at())
+    return model.PromptMessage(role, replace(read_unit(prompt, node), given=given), at=node.at())
