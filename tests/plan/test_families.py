@@ -14,7 +14,7 @@ from capstan.plan.explain import explain
 
 FAMILIES = Path(__file__).parents[1] / "golden" / "families"
 TOPICS = sorted(folder for folder in FAMILIES.iterdir() if folder.is_dir())
-ENVIRON = {name: "x" for name in ("CUSTOMS_TOKEN", "CUSTOMS_USER", "DOCK_TOKEN")}
+ENVIRON = dict.fromkeys(("CUSTOMS_TOKEN", "CUSTOMS_USER", "DOCK_TOKEN"), "x")
 
 
 def meaning(file: Path) -> dict[str, Any]:
