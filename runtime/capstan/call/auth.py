@@ -1,4 +1,4 @@
-"""Credentials that have to be fetched: OAuth 2 client credentials. Digest is the HTTP library's own middleware."""
+"""Credentials that have to be fetched: OAuth 2 client credentials, and the challenge of Digest."""
 
 from __future__ import annotations
 
@@ -125,6 +125,36 @@ def _reason(body: bytes) -> str:
     except (ValueError, TypeError, KeyError, RecursionError):
         return ""
     return f" ({code})" if isinstance(code, str) and code.isascii() and len(code) < 60 else ""
+
+
+class Digest(aiohttp.DigestAuthMiddleware):
+    """The library's Digest, which sends a request again once it has been challenged: here not one whose body streams.
+
+    For such a request a challenge is asked for beforehand, where none is known. If the API wants another one then, its
+    401 is the answer, and the next request knows better.
+    """
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if not isinstance(request.body, aiohttp.payload.AsyncIterablePayload):
+            return await super().__call__(request, handler)
+        if not self._challenge:
+            asked = request.session.request(
+                "HEAD", request.url, headers={"Host": request.headers["Host"]}, allow_redirects=False,
+                proxy=request.proxy, middlewares=(),
+            )  # fmt: skip
+            async with asked as response:
+                self._authenticate(response)
+        first: aiohttp.ClientResponse | None = None
+
+        async def once(sent: aiohttp.ClientRequest) -> aiohttp.ClientResponse:
+            nonlocal first
+            if first is None:
+                first = await handler(sent)
+            return first
+
+        return await super().__call__(request, once)
 
 
 def open_authorizer(plan: AuthPlan | None) -> Authorizer | None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from capstan.call.flow import LiveFlow
+from capstan.call.forward import LiveForward
 from capstan.call.masking import Mask
 from capstan.call.scripts import Scripts
 from capstan.call.unit import LiveUnit
@@ -26,6 +27,12 @@ class Engine:
         """Every unit of a capability, ready to call, by the unit's id."""
         mask = Mask(plan.secrets)
         return {id(unit): self._live(plan, unit, mask) for unit in plan.units}
+
+    def forwards(self, plan: CapabilityPlan) -> dict[int, LiveForward]:
+        """Every forward of a capability, by the plan's id."""
+        mask = Mask(plan.secrets)
+        plans = [forward for adapter in plan.rest for forward in adapter.forwards]
+        return {id(item): LiveForward(item, self._upstream(plan.file, item.call, mask)) for item in plans}
 
     def _live(self, plan: CapabilityPlan, unit: UnitPlan, mask: Mask) -> LiveUnit:
         upstreams = [self._upstream(plan.file, call, mask) for call in unit.calls]

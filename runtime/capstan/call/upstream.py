@@ -17,7 +17,7 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 import aiohttp
 from yarl import URL
 
-from capstan.call.auth import AuthError, Authorizer, open_authorizer
+from capstan.call.auth import AuthError, Authorizer, Digest, open_authorizer
 from capstan.call.connection import QuietConnector
 from capstan.call.decompress import ACCEPTED, DecodeError, Decoder, open_decoder
 from capstan.call.masking import Mask
@@ -60,27 +60,46 @@ class UpstreamResponse:
         return tuple(found)
 
     @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """All of them, masked."""
+        found = ((n, v.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+                 for n, v in self._response.headers.items())  # fmt: skip
+        return tuple((name, self._mask.text(value)) for name, value in found)
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether the body has to be decoded on its way."""
+        return self._response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity")
+
+    @property
     def content_length(self) -> int | None:
         """How long the decoded body will be, when that is known beforehand."""
         if self._response.headers.get("Content-Encoding"):
             return None
         return self._response.content_length
 
-    async def read(self, limit: int) -> bytes:
-        """The whole body, decoded.
+    async def read(self, limit: int, *, masked: bool = True) -> bytes:
+        """The whole body, decoded. Without `masked`, what is read from it must be.
 
         Raises:
             UpstreamError: it is larger than `limit`, breaks off, or is not encoded as it says.
         """
         length = self.content_length
         if length is None or length > limit:
-            pieces = [piece async for piece in self._pieces(limit)]
-            return self._mask.data(b"".join(pieces))
+            body = b"".join([piece async for piece in self._pieces(limit)])
+            return self._mask.data(body) if masked else body
         try:
-            return self._mask.data(await self._response.read())
+            body = await self._response.read()
+            return self._mask.data(body) if masked else body
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._response.close()
             raise _translate(error, self._plan, self._request, answered=self.status) from error
+
+    def refuse_longer(self, limit: int) -> None:
+        """Raise an UpstreamError where the body is announced as longer."""
+        length = self.content_length
+        if length is not None and length > limit:
+            raise self._broken("answer-too-large", f"answers with {length:,} bytes, more than the {limit:,} allowed")
 
     async def pieces(self, limit: int) -> AsyncIterator[bytes]:
         """The body as it arrives, decoded and masked across the borders of its pieces.
@@ -236,7 +255,7 @@ class Upstream:
         )
         auth = self._api.auth
         digest = (
-            (aiohttp.DigestAuthMiddleware(auth.username.reveal(), auth.password.reveal(), preemptive=True),)
+            (Digest(auth.username.reveal(), auth.password.reveal(), preemptive=True),)
             if isinstance(auth, DigestPlan)
             else ()
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+import re
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
 from capstan.expose.problem import PROBLEM_TYPE
@@ -15,6 +16,23 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 WITHOUT_CONTENT: Final = frozenset({204, 205, 304})
 NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # what an upstream's header may hold and ours must not
+# An upstream's page must not run as ours: a browser shows it without scripts, forms or our origin.
+_SANDBOX: Final = (b"content-security-policy", b"sandbox")
+
+
+def raw_headers(headers: Iterable[tuple[str, str]]) -> RawHeaders:
+    """An upstream's headers, as they may be given on."""
+    return [
+        (name.lower().encode("latin-1", "replace"), _CONTROL.sub(b"?", value.encode("utf-8", "replace")))
+        for name, value in headers
+    ]
+
+
+def sandboxing(media_type: str) -> RawHeaders:
+    """What else goes with an upstream's page."""
+    lower = media_type.lower()
+    return [_SANDBOX] if "html" in lower or "xml" in lower or "svg" in lower else []
 
 
 async def respond(send: Send, status: int, headers: RawHeaders, body: bytes, *, head: bool = False) -> None:

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from importlib import resources
 
 from capstan.call.engine import Engine
+from capstan.call.forward import LiveForward
 from capstan.call.unit import LiveUnit
 from capstan.expose.door import Access, Door
+from capstan.expose.forward import Forwards
 from capstan.expose.mcp import McpApp
 from capstan.expose.openapi import openapi_document
 from capstan.expose.rest import Page, RestApp, RestUnit
@@ -29,8 +31,10 @@ class Generation:
         self.in_flight = 0
         self._idle = asyncio.Event()
         self.live: dict[int, LiveUnit] = {}
+        self.forwards: dict[int, LiveForward] = {}
         for capability in site.capabilities:
             self.live |= self.engine.units(capability)
+            self.forwards |= self.engine.forwards(capability)
         self.doors: dict[int, Door] = {}
         self._access = access
 
@@ -39,7 +43,8 @@ class Generation:
             units = [RestUnit(operation, self.live[id(operation.unit)]) for operation in port.operations]
             pages = _pages(port) if port.has_rest else {}
             mcp = {path: app for (number, path), app in endpoints.items() if number == port.port}
-            rest = RestApp(units, self.settings, pages, tuple(mcp))
+            forwards = Forwards(self.forwards[id(forward)] for forward in port.forwards)
+            rest = RestApp(units, self.settings, pages, tuple(mcp), forwards)
             self.doors[port.port] = Door(self._access[port.port], rest, mcp)
 
     def enter(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
@@ -12,8 +11,20 @@ from capstan.call.unit import Answer, LiveUnit
 from capstan.call.upstream import UpstreamResponse
 from capstan.errors import BindError, CallError, UpstreamError, UpstreamRefused
 from capstan.expose.arguments import ArgumentReader
-from capstan.expose.asgi import NOSNIFF, WITHOUT_CONTENT, RawHeaders, Receive, Scope, Send, respond, respond_problem
+from capstan.expose.asgi import (
+    NOSNIFF,
+    WITHOUT_CONTENT,
+    RawHeaders,
+    Receive,
+    Scope,
+    Send,
+    raw_headers,
+    respond,
+    respond_problem,
+    sandboxing,
+)
 from capstan.expose.calllog import log_call, log_fault, log_refusal
+from capstan.expose.forward import Forwards, allowed_methods, serve_forward, takes
 from capstan.expose.problem import internal_problem, problem_of, status_of
 from capstan.expose.router import Router
 from capstan.plan.body import to_json
@@ -23,11 +34,8 @@ from capstan.settings import Settings
 
 Page = Callable[[], tuple[bytes, bytes]]  # media type and content, made when first asked for
 
-_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # what an upstream's header may hold and ours must not
 _BUFFERED_BYTES: Final = 64 * 1024  # a longer answer is streamed
 _JSON: Final = b"application/json"
-# An upstream's page must not run as ours: a browser shows it without scripts, forms or our origin.
-_SANDBOX: Final = (b"content-security-policy", b"sandbox")
 
 
 class RestUnit:
@@ -45,12 +53,18 @@ class RestApp:
     """The routes of one port."""
 
     def __init__(
-        self, units: list[RestUnit], settings: Settings, pages: Mapping[str, Page], elsewhere: Sequence[str] = ()
+        self,
+        units: list[RestUnit],
+        settings: Settings,
+        pages: Mapping[str, Page],
+        elsewhere: Sequence[str] = (),
+        forwards: Forwards | None = None,
     ) -> None:
         self._router: Router[RestUnit] = Router()
         self._settings = settings
         self._pages = pages  # a declared route of the same path goes first
         self._hint = _hint(pages, elsewhere)
+        self._forwards = forwards
         for unit in units:
             self._router.add(unit.plan.method, unit.plan.segments, unit)
 
@@ -63,6 +77,12 @@ class RestApp:
             await self._serve(unit, values, scope, receive, send, head=method == "HEAD")
             return
         page = self._pages.get(scope["path"])
+        if segments is not None and self._forwards is not None and (forward := self._forwards.find(segments)):
+            live, used = forward
+            if takes(live, method) and (page is None or not live.plan.takes_rest):
+                await serve_forward(live, used, scope, receive, send, self._settings)
+                return
+            found = {**found, **dict.fromkeys(allowed_methods(live))} if page is None else found
         if found or page is not None:
             allowed = set(found) | ({"GET"} if page is not None else set())
             if page is not None and method in ("GET", "HEAD"):
@@ -113,7 +133,7 @@ class RestApp:
                 error = caught.cause
             else:
                 status = status_of(caught)
-                headers = _raw(caught.headers) if isinstance(caught, UpstreamRefused) else []
+                headers = raw_headers(caught.headers) if isinstance(caught, UpstreamRefused) else []
                 await respond_problem(send, status, problem_of(caught), headers, head=head)
         except Exception as fault:  # noqa: BLE001 - the outermost edge
             log_fault("rest", unit.plan.unit, fault)
@@ -122,7 +142,7 @@ class RestApp:
             log_call("rest", unit.plan.unit, status, started, error)
 
     async def _send(self, answer: Answer, send: Send, replies: Replies | None, *, head: bool) -> None:
-        headers = _raw(answer.headers)
+        headers = raw_headers(answer.headers)
         if answer.response is None:
             if answer.empty or answer.status in WITHOUT_CONTENT:
                 await respond(send, answer.status, headers, b"")
@@ -135,15 +155,12 @@ class RestApp:
             if replies is not None and answer.status in WITHOUT_CONTENT:
                 await respond(send, answer.status, headers, b"")
                 return
-            pieces, taken, complete = await self._begin(response)
+            pieces, taken, complete = await self._begin(response, answer.limit or self._settings.max_streamed_bytes)
             said = response.media_type
             if replies is not None and (taken or not complete):
                 said = replies.media_type_of(said)
-            media_type = _CONTROL.sub(b"?", said.encode("latin-1", "replace"))
-            if media_type:
-                headers += [(b"content-type", media_type), NOSNIFF]
-                if b"html" in media_type or b"xml" in media_type or b"svg" in media_type:
-                    headers.append(_SANDBOX)
+            if said:
+                headers += [*raw_headers([("content-type", said)]), NOSNIFF, *sandboxing(said)]
             if complete:
                 await respond(send, answer.status, headers, taken, head=head)
                 return
@@ -155,9 +172,9 @@ class RestApp:
         finally:
             response.close()
 
-    async def _begin(self, response: UpstreamResponse) -> tuple[AsyncIterator[bytes], bytes, bool]:
+    async def _begin(self, response: UpstreamResponse, limit: int) -> tuple[AsyncIterator[bytes], bytes, bool]:
         """The body as far as it is held back before a status goes out, the rest, and whether there is none."""
-        pieces = response.pieces(self._settings.max_streamed_bytes)
+        pieces = response.pieces(limit)
         length = response.content_length
         if length is not None and length <= _BUFFERED_BYTES:
             return pieces, await response.read(_BUFFERED_BYTES), True
@@ -245,10 +262,3 @@ async def _read_body(scope: Scope, receive: Receive, limit: int) -> bytes | None
 
 def _too_large(limit: int) -> BindError:
     return BindError("request-too-large", f"the request body is larger than {limit:,} bytes", status=413)
-
-
-def _raw(headers: tuple[tuple[str, str], ...]) -> RawHeaders:
-    return [
-        (name.lower().encode("latin-1", "replace"), _CONTROL.sub(b"?", value.encode("utf-8", "replace")))
-        for name, value in headers
-    ]

@@ -402,7 +402,7 @@ class _Builder:
         return types.RestPlan(
             adapter.namespace, adapter.address, adapter.port, self.capability.title, self.capability.version,
             adapter.description or self.capability.description, tuple(operations), adapter.at,
-            forwards=tuple(f for item in adapter.forwards if (f := self._forward(item, adapter, operations)) is not None),
+            forwards=tuple(f for one in adapter.forwards if (f := self._forward(one, adapter, operations)) is not None),
         )  # fmt: skip
 
     def _forward(
@@ -413,9 +413,8 @@ class _Builder:
             self.problem("unknown-namespace", f"nothing is consumed under the namespace '{forward.target}'",
                          forward.at / "targetNamespace", suggest(forward.target, self.consumed))  # fmt: skip
             return None
-        return plan_forward(
-            forward, adapter.namespace, forwarded(forward), operations, self.variables, self.problems
-        )
+        target = forwarded(forward)
+        return plan_forward(forward, adapter.namespace, target, operations, self.variables, self.problems)
 
     def _mcp(self, adapter: model.McpAdapter) -> types.McpPlan:
         tools: list[types.ToolPlan] = []

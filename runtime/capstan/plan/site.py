@@ -96,7 +96,8 @@ def _port(number: int, rest: list[RestPlan], mcp: list[McpPlan], host: str | Non
             by_namespace.setdefault(server.namespace, []).append(server)
         endpoints += [(f"/{name}/mcp", _offer(servers)) for name, servers in by_namespace.items()]
     taken = {path for path, _ in endpoints}
-    for route in (*operations, *forwards):
+    routes: list[RestOperationPlan | ForwardPlan] = [*operations, *forwards]
+    for route in routes:
         if route.path in taken:
             message = f"the route {route.path} is that of the MCP server on the same port"
             problems.append(Problem("duplicate-route", message, route.at.location()))
