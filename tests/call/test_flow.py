@@ -40,6 +40,7 @@ capability:
       - {name: sent, call: api.send, when: parcel, with: {id: tools.id, parcel: tools.parcel, Idempotency-Key: key}}
       inputParameters:
       - {name: key, type: string, required: false}
+      mappings: [{target: moved, value: $.moved}, {target: sent, value: $.sent}]
 """
 READ_FIRST = TEXT.replace(
     "call: api.move, when: address, with: {id: tools.id, address: tools.address}", "call: api.read, with: {id: id}"

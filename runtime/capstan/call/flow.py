@@ -50,7 +50,8 @@ class _Run:
         self._bound: dict[str, HttpRequest] = {}
         self._skipped: set[str] = set()
         self._states: dict[str, str] = {}  # of the steps that ran, as callers are told
-        self._changed: list[tuple[CallPlan, HttpRequest]] = []  # what did, or may have done, something upstream
+        self._changed: list[tuple[str, CallPlan, HttpRequest]] = []  # what did, or may have done, something upstream
+        self._failed = ""
         self._heads: dict[str, tuple[int, tuple[tuple[str, str], ...], bool]] = {}  # status, headers, without a body
 
     async def answer(self) -> Answer:
@@ -134,6 +135,7 @@ class _Run:
             value = await (self._one(step, self._scope) if step.foreach is None else self._each(step, step.foreach))
         except CallError as error:
             self._states[name] = error.outcome
+            self._failed = self._failed or name
             if not isinstance(error, FlowError):
                 error.message = f"step '{name}': {error.message}"
             raise
@@ -164,25 +166,25 @@ class _Run:
         try:
             response = await self._live.upstreams[step.name].send(call, request)
         except CallError as error:
-            self._note(call, request, error.outcome)
+            self._note(step, request, error.outcome)
             raise
         try:
             decoded = await parsed(call, request, response, self._live.settings)
         except CallError as error:
-            self._note(call, request, error.outcome)
+            self._note(step, request, error.outcome)
             if isinstance(error, ShapeError):
                 error.retry_safe = may_repeat(call, request)
             raise
         finally:
             response.close()
-        self._note(call, request, "done")
+        self._note(step, request, "done")
         if step.foreach is None:
             self._heads[step.name] = response.status, response.passed_headers, decoded is ABSENT
         return _of_nothing(response) if decoded is ABSENT else decoded
 
-    def _note(self, call: CallPlan, request: HttpRequest, outcome: str) -> None:
-        if call.effect != "read" and outcome not in ("not-sent", "refused"):
-            self._changed.append((call, request))
+    def _note(self, step: StepPlan, request: HttpRequest, outcome: str) -> None:
+        if isinstance(step.does, CallPlan) and step.effect != "read" and outcome not in ("not-sent", "refused"):
+            self._changed.append((step.name, step.does, request))
 
     async def _each(self, step: StepPlan, foreach: ForeachPlan) -> Any:
         """The step once for every item; what fails is told beside what does not."""
@@ -211,7 +213,7 @@ class _Run:
     # --- telling
 
     def _repeatable(self) -> bool:
-        return all(may_repeat(call, request) for call, request in self._changed)
+        return all(may_repeat(call, request) for _, call, request in self._changed)
 
     def _complete(self, error: CallError) -> None:
         """Add what the whole flow did to what one step met."""
@@ -219,8 +221,7 @@ class _Run:
             order = [step.name for step in self._steps]
             told = {name: self._states[name] for name in sorted(self._states, key=order.index)}
             error.extra = {**error.extra, "steps": told}
-        failed = error.outcome in ("unknown", "done")
-        if len(self._changed) > int(failed and bool(self._changed)):
+        if any(name != self._failed for name, _, _ in self._changed):
             error.outcome = "partly"
         error.retry_safe = error.retry_safe and self._repeatable()
 

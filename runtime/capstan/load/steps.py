@@ -66,6 +66,8 @@ def _kind(node: Node) -> str:
                             suggest(kind, _KINDS) or f"known: {', '.join(_KINDS)}")  # fmt: skip
     if kind in _KINDS:
         return kind
+    if "call" in node:
+        return "call"
     signs = {"assert": "assert", "index": "lookup", "file": "script", "steps": "parallel"}
     return next((kind for sign, kind in signs.items() if sign in node), "call")
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from capstan.errors import FlowError, ShapeError
 from capstan.load.condition import Condition, Undecided, kind_of
-from capstan.plan.output import Object, Shape
+from capstan.plan.output import Object, Shape, Whole
 from capstan.plan.script import ScriptPlan
 from capstan.plan.values import ABSENT, Arguments, Source, Tree, to_text
 
@@ -199,6 +199,8 @@ class FlowAnswer:
         if self.steps or self.mapped is not None:
             given = {name: _all_of(name, scope) for name in self.steps if step_key(name) in scope}
             root = {**(last if isinstance(last, dict) else {}), **given, **mapped}
+        if self.mapped is not None and isinstance(self.shape, Whole):
+            return mapped
         value = self.shape.take(root, root, scope)
         return {**mapped, **value} if self.mapped is not None and isinstance(value, dict) else value
 

@@ -172,12 +172,12 @@ def _kind(value: Any) -> str:
     return {dict: "an object", list: "an array", str: "text", int: "a number", float: "a number"}[type(value)]
 
 
-def plan_outputs(outputs: tuple[Output, ...], resolve: Resolve) -> Shape:
-    """Output parameters of a unit -> one shape."""
+def plan_outputs(outputs: tuple[Output, ...], resolve: Resolve, *, members: bool = False) -> Shape:
+    """Output parameters of a unit -> one shape. With `members`, one with nothing but a name is the member it names."""
     if not outputs:
         return Whole()
     if all(output.name for output in outputs):
-        if len(outputs) == 1 and _is_whole(outputs[0]):
+        if len(outputs) == 1 and _is_whole(outputs[0]) and not (members and outputs[0].path is None):
             return Whole()
         return _object(None, outputs, resolve)
     shapes = tuple(plan_output(output, resolve) for output in outputs)

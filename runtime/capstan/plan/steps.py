@@ -191,7 +191,9 @@ class FlowPlanner:
         unit = self._names.unit
         self._names.scope = self.whole_scope
         mapped = _tree([(m.target, self._mapped(m)) for m in unit.mappings]) if unit.mappings else None
-        shape = plan_outputs(outputs, resolve)
+        targets = {m.target[0] for m in unit.mappings}
+        shaped = tuple(_by_name(output) if output.name in targets else output for output in outputs)
+        shape = plan_outputs(shaped, resolve, members=True)
         first = set(_first_names(outputs))
         used = tuple(name for name in self.whole_scope.earlier if name in first)
         return FlowAnswer(mapped, shape, used)
@@ -272,6 +274,16 @@ def _tree(entries: list[tuple[tuple[str, ...], Source]]) -> Tree:
         rest, source = inner[0]
         members.append((name, source if not rest else replace(_tree(inner), empty_is_absent=True)))
     return Tree(None, tuple(members))
+
+
+def _by_name(output: model.Output) -> model.Output:
+    """An output of what is mapped already: an object in it that names no path is the member of its name."""
+    properties = output.properties and tuple(map(_by_name, output.properties))
+    path = output.path
+    if properties is not None and path is None and output.name:
+        path = JsonPath(f"$.{output.name}", (output.name,))
+    items = None if output.items is None else _by_name(output.items)
+    return replace(output, properties=properties, items=items, path=path)
 
 
 def _first_names(outputs: tuple[model.Output, ...]) -> Iterator[str]:

@@ -1,0 +1,93 @@
+"""Lookups: entries of an earlier answer by the value of a field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from call.flows import problems, run
+from capstan.errors import ShapeError
+from support import reply
+
+CREW = [{"crewId": 7, "fullName": "Ada", "role": "captain", "x": 1}, {"crewId": "8", "fullName": "Bob"}, "no entry"]
+
+UNIT = """
+inputParameters: [{name: who, required: false, type: string}]
+steps:
+- {name: ship, call: api.all, with: {list: ship}}
+- {name: crew, call: api.all, with: {list: crew}}
+- {name: found, type: lookup, index: INDEX, match: crewId, lookupValue: VALUE, outputParameters: [fullName, role]}
+mappings: [{target: found, value: $.found}]
+outputParameters: [{name: found}]
+"""
+
+
+async def found(folder: Path, value: str, crew: Any, ship: Any = None, index: str = "crew") -> Any:
+    unit = UNIT.replace("VALUE", value).replace("INDEX", index)
+
+    def by(request: Any) -> Any:
+        return reply(data=ship or {}) if request.target == "/ship" else reply(data=crew)
+
+    result, _ = await run(folder, unit, {"who": "8"}, by=by)
+    return result["found"] if isinstance(result, dict) else result
+
+
+ADA = {"fullName": "Ada", "role": "captain"}
+BOB = {"fullName": "Bob", "role": None}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("'7'", ADA),
+        ("7", ADA),
+        ("tools.who", BOB),
+        ("'{{who}}'", BOB),
+        ("$.ship.captain", ADA),
+        ("'{{ship.captain}}'", ADA),
+        ("'9'", None),
+        ("$.ship.nobody", None),
+        ("$.ship.crew", [BOB, ADA]),  # in the order of the values; what is not found is left out
+        ("$.ship.none", []),
+        ("['7', $.ship.captain]", [ADA, ADA]),
+    ],
+)
+async def test_one_value_gives_one_entry_and_a_list_of_values_a_list(tmp_path: Path, value: str, expected: Any) -> None:
+    ship = {"captain": 7, "crew": ["8", "99", 7], "none": []}
+    assert await found(tmp_path, value, CREW, ship) == expected
+
+
+@pytest.mark.parametrize(
+    ("crew", "expected"),
+    [
+        ([], None),
+        (None, None),
+        ({"crewId": 7, "fullName": "Ada", "role": "captain"}, ADA),
+        ({"crewId": [8, 7], "fullName": ["Bob", "Ada"], "role": [None, "captain"]}, ADA),
+        ([{"crewId": 7, "fullName": "Ada", "role": "captain"}, {"crewId": 7, "fullName": "second"}], ADA),
+    ],
+)
+async def test_the_index_is_a_list_an_object_or_lists_side_by_side(tmp_path: Path, crew: Any, expected: Any) -> None:
+    assert await found(tmp_path, "'7'", crew) == expected
+
+
+async def test_the_index_may_stand_inside_an_answer(tmp_path: Path) -> None:
+    assert await found(tmp_path, "'7'", {"items": CREW}, index="$.crew.items") == ADA
+
+
+@pytest.mark.parametrize("crew", ["text", 5, {"crewId": [1, 2], "fullName": ["a"]}])
+async def test_an_index_that_cannot_be_searched_is_told(tmp_path: Path, crew: Any) -> None:
+    assert isinstance(await found(tmp_path, "'7'", crew), ShapeError)
+
+
+def test_an_index_that_is_no_earlier_step_is_refused(tmp_path: Path) -> None:
+    unit = UNIT.replace("VALUE", "'7'").replace("INDEX", "crow")
+    assert "unknown-name: '$.crow' begins with the name of no step" in problems(tmp_path, unit)
+
+
+async def test_many_values_are_looked_up_in_a_long_list_at_once(tmp_path: Path) -> None:
+    crew = [{"crewId": number, "fullName": str(number), "role": None} for number in range(20000)]
+    ship = {"crew": list(range(20000))}
+    assert len(await found(tmp_path, "$.ship.crew", crew, ship)) == 20000
