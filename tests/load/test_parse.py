@@ -450,7 +450,6 @@ def _filled(text: str, parts: dict[str, str]) -> str:
     return text
 
 
-FORMATS = ["xml", "csv", "tsv", "psv", "yaml", "html", "markdown", "avro", "protobuf"]
 ROOT = "naftiko: 1.0.0-alpha2\n"
 
 
@@ -491,9 +490,6 @@ ROOT = "naftiko: 1.0.0-alpha2\n"
                      "API key in the body", "body", id="an API key in the body"),
         pytest.param(consumes(api="tunnel: {type: ziti}"), "'tunnel'", "tunnel", id="a tunnel"),
         pytest.param(consumes().replace("type: http", "type: mcp"), "MCP server", "mcp", id="a consumed MCP server"),
-        pytest.param(consumes(operation="outputSchema: a.avsc"), "'outputSchema'", "outputSchema", id="outputSchema"),
-        *(pytest.param(consumes(operation=f"outputRawFormat: {name}"), f"'{name}'", name, id=f"answers in {name}")
-          for name in FORMATS),
         pytest.param(consumes(operation="inputParameters: [{name: a, in: query, style: pipeDelimited}]"),
                      "'pipeDelimited'", "pipeDelimited", id="a style"),
         pytest.param(consumes(operation="inputParameters: [{name: a, in: query, style: simple}]"), "'simple'", "simple",

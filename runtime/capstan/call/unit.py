@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from capstan.call.guard import Guard
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
 from capstan.errors import ShapeError, UpstreamRefused
 from capstan.plan.body import to_json
+from capstan.plan.decode import UNNAMED, Decoder, essence_of, is_binary, says_json
 from capstan.plan.jsontext import parse_answer
 from capstan.plan.output import Whole
 from capstan.plan.types import CallPlan, HttpRequest, UnitPlan
@@ -18,6 +20,8 @@ from capstan.plan.values import ABSENT
 from capstan.settings import Settings
 
 _ERROR_BODY_BYTES: Final = 64 * 1024
+# What takes a few milliseconds is decoded at once; more would keep every other call waiting.
+_DECODED_HERE_BYTES: Final = 64 * 1024
 
 
 @dataclass(slots=True)
@@ -29,6 +33,7 @@ class Answer:
     value: Any = None
     response: UpstreamResponse | None = None
     empty: bool = False
+    limit: int | None = None  # of the bytes of `response`; None: as the settings say
 
 
 class LiveUnit:
@@ -55,9 +60,10 @@ class LiveUnit:
             return Answer(200, value=self.unit.shape.take(None, None, arguments))
         request = plan.request.bind(arguments)
         response = await upstream.send(plan, request)
-        if 200 <= response.status < 300 and (self._whole or not _may_be_json(response)):
+        if 200 <= response.status < 300 and _comes_as_it_is(plan, response, whole=self._whole):
             # A PDF where JSON was declared is passed on as it is.
-            return Answer(response.status, response.passed_headers, response=response)
+            limit = self._limit(plan, response) if plan.passing is not None else None
+            return Answer(response.status, response.passed_headers, response=response, limit=limit)
         try:
             decoded = await parsed(plan, request, response, self._settings)
             if decoded is ABSENT:
@@ -71,6 +77,35 @@ class LiveUnit:
         return Answer(response.status, response.passed_headers, value=value)
 
 
+    def _limit(self, plan: CallPlan, response: UpstreamResponse) -> int | None:
+        """What the file says of an answer that is passed on: what it is where it does not say, and how large it may be.
+
+        Raises:
+            UpstreamError: it says itself that it is larger.
+        """
+        assert plan.passing is not None
+        passing = plan.passing
+        if passing.media_type is not None and essence_of(response.media_type) in UNNAMED:
+            response.media_type = passing.media_type
+        if passing.limit is None or not (passing.binary or is_binary(response.media_type)):
+            return None
+        limit = min(passing.limit, self._settings.max_streamed_bytes)
+        response.refuse_longer(limit)
+        return limit
+
+
+def _comes_as_it_is(plan: CallPlan, response: UpstreamResponse, *, whole: bool) -> bool:
+    """Whether a success is passed on: it is all that is asked for, or says that it is not what was declared."""
+    if plan.decoder is not None:
+        kind = plan.decoder.says(response.media_type)
+        return kind == "other" or (whole and kind == "json")
+    if whole:
+        return True
+    if plan.passing is not None and plan.passing.binary:
+        return not says_json(response.media_type)
+    return not _may_be_json(response)
+
+
 def _may_be_json(response: UpstreamResponse) -> bool:
     """Whether an answer says that it is JSON, or nothing to the contrary."""
     essence = response.media_type.partition(";")[0].strip().lower()
@@ -81,11 +116,35 @@ async def parsed(plan: CallPlan, request: HttpRequest, response: UpstreamRespons
     """The JSON value of an answer, with what is secret in it masked; ABSENT where there is no body."""
     if not 200 <= response.status < 300:
         raise await _refusal_of(plan, request, response)
+    if plan.decoder is not None:
+        return await _decoded(plan.decoder, plan, response, settings)
     body = await response.read(settings.max_parsed_bytes)
-    return response.masked(_decode(body, response, plan)) if body else ABSENT
+    return response.masked(_parse(body, response, plan)) if body else ABSENT
 
 
-def _decode(body: bytes, response: UpstreamResponse, plan: CallPlan) -> Any:
+async def _decoded(decoder: Decoder, plan: CallPlan, response: UpstreamResponse, settings: Settings) -> Any:
+    """The value of an answer in another format than JSON."""
+    name = f"'{plan.api.namespace}' answered {response.status}"
+    if decoder.says(response.media_type) == "other":
+        message = f"{name}, but not with {decoder.format} ({essence_of(response.media_type)})"
+        raise ShapeError("unexpected-answer", message, outcome="done")
+    # What stands in for a secret has another length, which bytes with lengths in them do not survive.
+    body = await response.read(settings.max_parsed_bytes, masked=decoder.is_text)
+    if not body:
+        return ABSENT
+    try:
+        if len(body) <= _DECODED_HERE_BYTES:
+            value = decoder.decode(body, response.media_type)
+        else:
+            value = await asyncio.to_thread(decoder.decode, body, response.media_type)
+    except ValueError as error:
+        reason = response.masked(str(error))
+        message = f"{name} with {decoder.format} that cannot be read: {reason}"
+        raise ShapeError("unexpected-answer", message, outcome="done") from error
+    return response.masked(value)
+
+
+def _parse(body: bytes, response: UpstreamResponse, plan: CallPlan) -> Any:
     try:
         return parse_answer(body)
     except ValueError as error:

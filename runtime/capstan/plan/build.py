@@ -122,8 +122,9 @@ class _Builder:
             severity: Literal["warning", "error"] = "warning" if parts else "error"
             self.problems.append(Problem("nothing-exposed", message, capability.at.location(), severity=severity))
         plan = types.CapabilityPlan(
-            capability.file, (*capability.sources, *self.variables.files, *self.answer_schemas, *_prompt_files(mcp)), capability.title,
-            capability.description,
+            capability.file,
+            (*capability.sources, *self.variables.files, *self.answer_schemas, *_prompt_files(mcp)),
+            capability.title, capability.description,
             tuple(self.apis.values()), tuple(rest), tuple(mcp), self._secrets(),
         )  # fmt: skip
         return plan, [*self.problems, *self.variables.problems]

@@ -114,7 +114,8 @@ def _unit(unit: UnitPlan) -> dict[str, Any]:
 
 
 def _call(call: CallPlan) -> dict[str, Any]:
-    return {"operation": call.operation, **_request(call.request)}
+    said = {"decoded": describe(call.decoder), "passed on": describe(call.passing)}
+    return {"operation": call.operation, **_request(call.request), **{k: v for k, v in said.items() if v is not None}}
 
 
 def _flow(flow: FlowPlan) -> dict[str, Any]:

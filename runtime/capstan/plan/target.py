@@ -11,6 +11,7 @@ from capstan.load.expression import PathTemplate, Template, fold, match_name
 from capstan.load.model import ConsumedApi, ConsumedOperation, Parameter, Where
 from capstan.plan import types
 from capstan.plan.auth import Credential
+from capstan.plan.decode import Decoder
 
 PLACES: Final[dict[str, Where]] = {"path": "path", "query": "query", "header": "header", "body": "body",
                                    "cookie": "cookie"}  # fmt: skip
@@ -28,6 +29,7 @@ class Target:
     credential: Credential | None
     origin: Template
     undeclared: frozenset[str]  # variables of the path that no parameter declares
+    decoder: Decoder | None = None
 
     def free_names(self) -> Iterator[str]:
         """Every name in a template of the consumed side."""

@@ -1,0 +1,245 @@
+"""What an operation answers, where that is not JSON: planned at load, so that a request only runs it.
+
+DECODERS is the table of formats. A new one is a function in `formats/` and a row here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+from capstan.errors import Problem
+from capstan.load.document import Place
+from capstan.load.files import find_written, is_file
+from capstan.load.model import AnswerFormat
+from capstan.plan.formats.avro_records import plan_avro
+from capstan.plan.formats.charset import charset_of
+from capstan.plan.formats.html_tables import plan_html
+from capstan.plan.formats.library import MissingLibrary
+from capstan.plan.formats.markdown_parts import plan_markdown
+from capstan.plan.formats.protobuf_message import plan_protobuf
+from capstan.plan.formats.separated import read_separated
+from capstan.plan.formats.xml_tree import Root, read_xml
+from capstan.plan.formats.yaml_tree import read_yaml
+from capstan.plan.jsontext import parse_answer
+from capstan.plan.output import FirstFound, Items, Object, Picked, Shape
+
+Read = Callable[[bytes, str], Any]  # a body and the charset of its media type -> data, or a ValueError
+
+DEFAULT_BINARY_BYTES: Final = 10 * 1024**2
+UNNAMED: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})  # media types of anything
+_SAYS_NOTHING: Final = UNNAMED | {"text/plain"}
+_TEXT: Final = re.compile(r"text/.*|[^;]*\+(json|xml|yaml)|application/(json|xml|yaml|x-ndjson|javascript)")
+_JSON: Final = re.compile(r"(application|text)/(json|[^;]*\+json)")
+_FIRST_NAME: Final = re.compile(r"\$\.?(?:\[\s*(['\"])(?P<quoted>.+?)\1\s*\]|(?P<plain>[^.\[\]\s*()?@]+))")
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """Reads the answers of one operation."""
+
+    format: str
+    read: Read = field(repr=False, compare=False)
+    media_type: re.Pattern[str] = field(repr=False)
+    is_text: bool = field(repr=False)
+    schema: str = ""
+    roots: frozenset[str] = field(default=frozenset(), repr=False)  # what mappings call the root of a document
+
+    def says(self, media_type: str) -> Literal["this", "json", "other"]:
+        """What an answer with this media type is. One that says nothing plain is what was declared."""
+        essence = essence_of(media_type)
+        if essence in _SAYS_NOTHING or self.media_type.fullmatch(essence):
+            return "this"
+        return "json" if _JSON.fullmatch(essence) else "other"
+
+    def for_roots(self, names: Iterator[str]) -> Decoder:
+        """For paths that begin with these names: one that is the root's name means the root."""
+        return replace(self, roots=self.roots.union(names)) if self.format == "xml" else self
+
+    def decode(self, body: bytes, media_type: str) -> Any:
+        """The JSON value of a body.
+
+        Raises:
+            ValueError: it is not what it says, or what was declared.
+        """
+        if self.says(media_type) == "json":
+            return parse_answer(body)
+        value = self.read(body, charset_of(media_type))
+        if not isinstance(value, Root):
+            return value
+        name, tree = value
+        if name not in self.roots:
+            return tree
+        if not isinstance(tree, dict):
+            return {name: tree}
+        return tree if name in tree else {**tree, name: tree}
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """What is known beforehand of an answer that is given on as it is."""
+
+    binary: bool = False  # declared so
+    media_type: str | None = None  # of one that names none
+    limit: int | None = None  # of what is no text
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    plan: Callable[[AnswerFormat, list[str]], Read]  # adds the files that it reads to the list
+    media_type: re.Pattern[str]
+    schema: Literal["none", "text", "file"] = "none"
+    is_text: bool = True
+
+
+def essence_of(media_type: str) -> str:
+    """`text/csv` of `Text/CSV; charset=utf-8`."""
+    return media_type.partition(";")[0].strip().lower()
+
+
+def says_json(media_type: str) -> bool:
+    return _JSON.fullmatch(essence_of(media_type)) is not None
+
+
+def is_binary(media_type: str) -> bool:
+    """Whether an answer is of bytes that are no text; one that does not say may be JSON."""
+    essence = essence_of(media_type)
+    return essence != "" and _TEXT.fullmatch(essence) is None
+
+
+def _separated(separator: str) -> Callable[[AnswerFormat, list[str]], Read]:
+    return lambda _, __: lambda body, charset: read_separated(body, charset, separator)
+
+
+def _avro(answer: AnswerFormat, files: list[str]) -> Read:
+    return plan_avro(_file(answer, answer.schema or "", files))
+
+
+def _protobuf(answer: AnswerFormat, files: list[str]) -> Read:
+    name, _, message = (answer.schema or "").partition("#")
+    return plan_protobuf(_file(answer, name, files), message)
+
+
+_SEPARATED: Final = re.compile(r"(text|application)/(x-)?(csv|tsv|psv|comma-separated-values|tab-separated-values|"
+                               r"pipe-separated-values)|application/vnd\.ms-excel")  # fmt: skip
+DECODERS: Final[dict[str, _Format]] = {
+    "xml": _Format(lambda _, __: read_xml, re.compile(r"(application|text)/xml|[^;]+\+xml")),
+    "csv": _Format(_separated(","), _SEPARATED),
+    "tsv": _Format(_separated("\t"), _SEPARATED),
+    "psv": _Format(_separated("|"), _SEPARATED),
+    "yaml": _Format(lambda _, __: read_yaml, re.compile(r"(application|text)/(x-|vnd\.)?yaml|[^;]+\+yaml")),
+    "html": _Format(
+        lambda answer, _: plan_html(answer.schema or ""), re.compile(r"text/html|application/xhtml\+xml"), "text"
+    ),
+    "markdown": _Format(
+        lambda answer, _: plan_markdown(answer.schema or ""), re.compile(r"text/(x-|vnd\.daringfireball\.)?markdown"),
+        "text",
+    ),
+    "avro": _Format(
+        _avro, re.compile(r"(application|avro)/(x-|vnd\.apache\.)?(avro|binary)([+-]binary)?|[^;]+\+avro"), "file",
+        is_text=False,
+    ),
+    "protobuf": _Format(
+        _protobuf, re.compile(r"application/(x-|vnd\.google\.|x-google-)?proto(buf(fer)?)?|[^;]+\+proto(buf)?"), "file",
+        is_text=False,
+    ),
+}  # fmt: skip
+
+
+class _Told(Exception):
+    """A problem with what an operation says of its answer."""
+
+    def __init__(self, code: str, message: str, hint: str = "", keyword: str = "outputSchema") -> None:
+        super().__init__(message)
+        self.code, self.message, self.hint, self.keyword = code, message, hint, keyword
+
+
+def plan_decoder(answer: AnswerFormat | None, problems: list[Problem], files: list[str]) -> Decoder | None:
+    """The decoder of what an operation says of its answer; None where that is JSON, or passed on as it is.
+
+    Adds what is wrong with it to `problems`, and the files that it was made from to `files`.
+    """
+    if answer is None:
+        return None
+    known = DECODERS.get(answer.format)
+    try:
+        needs = known.schema if known is not None else "none"
+        if needs == "none" and answer.schema is not None:
+            hint = "avro and protobuf take a file, html a CSS selector, markdown the beginning of a heading"
+            raise _Told("bad-output-schema", f"'{answer.format}' takes no outputSchema", hint)
+        if needs == "file" and not answer.schema:
+            raise _Told("bad-output-schema", f"'{answer.format}' cannot be read without an outputSchema",
+                        "name the schema's file, beside this one", "outputRawFormat")  # fmt: skip
+        if known is None:
+            return None
+        read = _prepare(known, answer, files)
+    except _Told as told:
+        at = _at(answer.at, told.keyword)
+        problems.append(Problem(told.code, told.message, at, told.hint))
+        return None
+    return Decoder(answer.format, read, known.media_type, known.is_text, answer.schema or "")
+
+
+def _at(at: Place, keyword: str) -> Any:
+    return (at / keyword).location()
+
+
+def _prepare(known: _Format, answer: AnswerFormat, files: list[str]) -> Read:
+    try:
+        return known.plan(answer, files)
+    except MissingLibrary as error:
+        message = f"'{answer.format}' is read by {error.name}, which is not installed"
+        raise _Told("missing-library", message, f"pip install 'capstan-runtime[{error.extra}]'",
+                    "outputRawFormat") from None  # fmt: skip
+    except OSError as error:
+        raise _Told("unreadable-file", f"{answer.schema} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise _Told("bad-output-schema", f"outputSchema cannot be used: {error}") from None
+
+
+def _file(answer: AnswerFormat, written: str, files: list[str]) -> Any:
+    candidates = find_written(written, answer.at.document.path, or_here=True)
+    path = next((candidate for candidate in candidates if is_file(candidate)), None)
+    if path is None:
+        raise _Told("missing-file", f"there is no file {', nor '.join(map(str, candidates))}")
+    files.append(str(path))
+    return path
+
+
+def plan_passing(answer: AnswerFormat | None) -> Passing | None:
+    """What an operation says of an answer that is passed on; None where that is nothing."""
+    if answer is None:
+        return None
+    passing = Passing(answer.format == "binary", answer.media_type, answer.max_binary_bytes)
+    return passing if passing != Passing() else None
+
+
+def limit_passing(passing: Passing | None, of_adapter: int | None) -> Passing | None:
+    """With the limit of the adapter, or of the format, where the operation has none."""
+    limit = of_adapter or (DEFAULT_BINARY_BYTES if passing is not None and passing.binary else None)
+    if limit is None or (passing is not None and passing.limit is not None):
+        return passing
+    return replace(passing or Passing(), limit=limit)
+
+
+def first_names(shape: Shape) -> Iterator[str]:
+    """The names that the paths of a shape begin with."""
+    match shape:
+        case Picked():
+            yield from _first_name(shape.path.text)
+        case Object():
+            yield from _first_name(shape.path.text) if shape.path is not None else ()
+            for _, member in shape.members:
+                yield from first_names(member)
+        case Items():
+            yield from _first_name(shape.path.text) if shape.path is not None else ()
+        case FirstFound():
+            for one in shape.shapes:
+                yield from first_names(one)
+
+
+def _first_name(path: str) -> Iterator[str]:
+    if (found := _FIRST_NAME.match(path)) is not None:
+        yield found["quoted"] or found["plain"]
