@@ -80,6 +80,13 @@ async def serving(text: str, settings: Settings) -> AsyncIterator[Client]:
     app = RestApp(
         units, settings, {"/page": lambda: (b"text/html", b"<p>"), "/echo/fixed": lambda: (b"text/html", b"page")}
     )
+    async with running(app) as client:
+        yield client
+
+
+@asynccontextmanager
+async def running(app: RestApp) -> AsyncIterator[Client]:
+    """A server in front of the application, and a client of it."""
     config = uvicorn.Config(app, "127.0.0.1", 0, log_level="critical", lifespan="off", ws="none")
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())

@@ -10,7 +10,7 @@ from capstan.call.guard import Guard
 from capstan.errors import Problem
 from capstan.plan.explain import explain
 from capstan.plan.types import CapabilityPlan, UnitPlan
-from tests.plan.helpers import plan_of, problems_of, sent, warnings_of
+from plan.helpers import plan_of, problems_of, sent, warnings_of
 
 ORDERS = """
   consumes:
@@ -99,7 +99,8 @@ def test_a_tool_takes_over_all_of_its_function() -> None:
 
 
 def test_what_a_tool_says_itself_wins() -> None:
-    said = "{name: fetch, label: Fetch, description: Mine., ref: orders.get-order, outputParameters: [{type: string, mapping: $.id}]}"
+    outputs = "outputParameters: [{type: string, mapping: $.id}]"
+    said = f"{{name: fetch, label: Fetch, description: Mine., ref: orders.get-order, {outputs}}}"
     tool = plan_of(capability(of_mcp(said)))[0].mcp[0].tools[0]
     assert (tool.name, tool.unit.title, tool.unit.description) == ("fetch", "Fetch", "Mine.")
     assert tool.unit.shape.take({"id": "o-1"}, {"id": "o-1"}, {}) == "o-1"

@@ -61,7 +61,8 @@ def _semantics(node: Node) -> model.Semantics | None:
     said = node.node("semantics")
     if said is None:
         return None
-    return model.Semantics(*(said.data.get(key) for key in ("safe", "idempotent", "cacheable")), at=said.at())
+    data = said.data
+    return model.Semantics(data.get("safe"), data.get("idempotent"), data.get("cacheable"), at=said.at())
 
 
 def parse_ref(node: Node) -> model.Ref | None:
@@ -110,8 +111,8 @@ class _Resolver:
             for operation in resource.operations
         }
         for aggregate in capability.aggregates:
-            for function in aggregate.functions:
-                self._functions.setdefault(f"{aggregate.namespace}.{function.name}", (aggregate, function))
+            for name, function in zip(aggregate.function_names, aggregate.functions, strict=True):
+                self._functions.setdefault(name, (aggregate, function))
 
     def adapter(self, adapter: model.Adapter) -> model.Adapter:
         match adapter:

@@ -70,8 +70,10 @@ class _Resolver:
             found = self._find(wanted, source, source.aggregates if source else ())
             nothing = model.Aggregate(wanted.alias, (), refused=True, at=wanted.at)
             self.aggregates.append(_aliased_aggregate(found, wanted.alias) if found is not None else nothing)
+            self._take_binds(source)
         elif (adapter := self._find(wanted, source, source.exposes if source else ())) is not None:
             self.exposes.append(_aliased_adapter(adapter, wanted.alias))
+            self._take_binds(source)
 
     def _take_api(self, wanted: model.Import, source: model.Capability | None) -> None:
         api = self._find(wanted, source, source.consumes if source else ())
@@ -80,8 +82,11 @@ class _Resolver:
             self.consumes.append(nothing)
             return
         self.consumes.append(replace(api, namespace=wanted.alias))
-        # What the API says in {{...}} is bound where the API is written.
-        self.binds += [bind for bind in source.binds if bind not in self.binds]
+        self._take_binds(source)
+
+    def _take_binds(self, source: model.Capability | None) -> None:
+        """What a part says in {{...}} is bound where it is written, unless the importing file binds that name."""
+        self.binds += [bind for bind in source.binds if bind not in self.binds] if source is not None else []
 
     def _find(self, wanted: model.Import, source: model.Capability | None, parts: Iterable[Part]) -> Part | None:
         """The part that is wanted; where its file has none of that name, which is told."""

@@ -385,6 +385,11 @@ class Aggregate:
     refused: bool = False  # as of a Unit: references to it are not their authors' fault
     at: Place = _at()
 
+    @property
+    def function_names(self) -> tuple[str, ...]:
+        """What a `ref` says for each of them."""
+        return tuple(f"{self.namespace}.{function.name}" for function in self.functions)
+
 
 @dataclass(frozen=True, slots=True)
 class Content:

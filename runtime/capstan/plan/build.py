@@ -307,11 +307,10 @@ class _Builder:
                 message = f"'{unit.call}' names a resource; its only operation '{named[0][0]}' is called"
                 self.problems.append(Problem("call-of-resource", message, unit.call_at.location(), severity="warning"))
                 return named[0][1]
-            functions = [f"{a.namespace}.{function.name}" for a in self.capability.aggregates for function in a.functions]
-            is_function = unit.call in functions
-            self.problem("unknown-operation", f"no operation '{unit.call}'", unit.call_at,
-                         f"it is a function of an aggregate: ref: {unit.call}" if is_function
-                         else suggest(unit.call, self.targets))  # fmt: skip
+            hint = suggest(unit.call, self.targets)
+            if any(unit.call in a.function_names for a in self.capability.aggregates):
+                hint = f"it is a function of an aggregate: ref: {unit.call}"
+            self.problem("unknown-operation", f"no operation '{unit.call}'", unit.call_at, hint)
             return None
         if len(found) > 1:
             return self._tell_apart(unit, rest, found)
@@ -360,8 +359,8 @@ class _Builder:
         exposed = [unit for adapter in self.capability.exposes for unit in units_of(adapter)]
         used = {unit.ref.name for unit in exposed if unit.ref is not None}
         for aggregate in () if self.capability.is_parts else self.capability.aggregates:
-            for function in aggregate.functions:
-                if f"{aggregate.namespace}.{function.name}" not in used:
+            for name, function in zip(aggregate.function_names, aggregate.functions, strict=True):
+                if name not in used:
                     self._unit(function, aggregate.namespace, None)
 
     def _check_semantics(self, unit: model.Unit, plan: types.UnitPlan, problems: list[Problem]) -> None:
@@ -398,7 +397,9 @@ class _Builder:
             is_mapped = not isinstance(unit.shape, Whole) or unit.call is None
             replies = plan_replies(item, [] if item.unit.refused else self.problems, is_mapped=is_mapped)
             operations.append(
-                types.RestOperationPlan(item.method, str(item.path), segments, item.tags, unit, replies, at=item.unit.at)
+                types.RestOperationPlan(
+                    item.method, str(item.path), segments, item.tags, unit, replies, at=item.unit.at
+                )
             )
         return types.RestPlan(
             adapter.namespace, adapter.address, adapter.port, self.capability.title, self.capability.version,
