@@ -10,8 +10,9 @@ An example is a fenced block of YAML. What stands behind the word `yaml` says wh
 
 A `run` block after an example calls what it exposes:
 
-    $ get-order id=o-1            a unit by its name, KEY=text or KEY:=json; or: $ GET /v1/orders/o-1 [body]
-    > GET /orders/o-1             what reaches the consumed API, in this order; then `> Header: value` and a body
+    $ get-order id=o-1            a unit by its name, KEY=text or KEY:=json; or: $ GET /v1/orders/o-1 [body],
+                                  $ read URI of a resource, $ prompt NAME KEY=text
+    > GET /orders/o-1             what reaches the consumed API, and no more; a body behind it, `> Header: value` below
     < 200 {"id": "o-1"}           what that answers; status and media type (`text/csv`) may be left out
     = {"id": "o-1"}               what the caller gets; `! code` where it is an error. A line that is indented goes on
 """
@@ -21,7 +22,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,11 +31,15 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from mcp.shared.exceptions import MCPError
+
 from capstan.call.unit import Answer
 from capstan.errors import CallError
 from capstan.expose.arguments import reader_of
 from capstan.expose.door import Access
 from capstan.expose.generation import Generation
+from capstan.expose.mcp_offer import LiveOffer
+from capstan.load import load
 from capstan.plan.build import plan_file
 from capstan.plan.site import join_plans
 from capstan.plan.types import CapabilityPlan
@@ -73,9 +78,11 @@ def examples(page: str) -> list[Example]:
     blocks = list(_FENCE.finditer(page))
     for index, block in enumerate(blocks):
         kind, info, text = block.groups()
-        if kind != "yaml":
-            continue
         options = dict(part.partition("=")[::2] for part in info.split())
+        if kind != "yaml":
+            if "file" in options:
+                found.append(Example(0, text, name=options["file"]))
+            continue
         runs = []
         for later in blocks[index + 1 :]:
             if later[1] != "run":
@@ -122,7 +129,32 @@ _MCP: Final = "type: mcp\nnamespace: shop-mcp\nport: 9090\n"
 _REST: Final = "type: rest\nnamespace: shop-rest\nport: 8080\n"
 _ROUTE: Final = "path: /v1/orders/{id}\n"
 _REST_UNIT: Final = "method: POST\nname: act\n" + _UNIT
-PLACES: Final = ("file", "capability", "api", "resource", "operation", "rest", "route", "rest-operation", "mcp", "tool")
+_AGENTS: Final = """\
+naftiko: 1.0.0-alpha2
+capability:
+  consumes:
+  - {from: ./shared/shop.yaml, import: shop}
+  - {from: ./shared/reports.yaml, import: reports}
+  exposes:
+  - type: mcp
+    namespace: shop-mcp
+    port: 9090
+"""
+_FLOW: Final = "    tools:\n    - name: act\n      description: Do it.\n"
+PLACES: Final = (
+    "file",
+    "capability",
+    "api",
+    "resource",
+    "operation",
+    "rest",
+    "route",
+    "rest-operation",
+    "mcp",
+    "tool",
+    "agents",
+    "flow",
+)
 
 
 def within(place: str, fragment: str) -> str:
@@ -142,6 +174,10 @@ def within(place: str, fragment: str) -> str:
     def item(text: str) -> str:
         return "- " + text.replace("\n", "\n  ").rstrip(" ")
 
+    if place == "agents":
+        return _AGENTS + "    " + fragment.replace("\n", "\n    ").rstrip(" ")
+    if place == "flow":
+        return _AGENTS + _FLOW + "      " + fragment.replace("\n", "\n      ").rstrip(" ")
     operation = at("operation", _OPERATION)
     resource = at("resource", _RESOURCE, ("operations", item(operation)))
     consumes = item(at("api", _API, ("resources", item(resource))))
@@ -175,7 +211,7 @@ class Call:
 
     command: str
     requests: list[tuple[str, list[str], str]] = field(default_factory=list)  # target, headers, body
-    answers: list[str] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)  # by target
     result: str | None = None
     error: str | None = None
 
@@ -200,7 +236,7 @@ def calls_of(run: str) -> list[Call]:
                 method, target, *body = rest.split(" ", 2)
                 call.requests.append((f"{method} {target}", [], "".join(body)))
             case "<":
-                call.answers.append(rest)
+                call.answers[call.requests[-1][0]] = rest
             case "=":
                 call.result = rest
             case "!":
@@ -218,25 +254,28 @@ def _answer(text: str) -> Raw:
     return reply(int(status or 200), body, content_type=media_type or "application/json")
 
 
+def _by_target(call: Call) -> Callable[[Received], Raw]:
+    """Answers each request as the block says of its like; two that run side by side may come in any order."""
+    return lambda request: _answer(call.answers.get(f"{request.method} {request.target}", '{"ok": true}'))
+
+
 def _same(found: bytes | str, said: str) -> bool:
     text = found.decode() if isinstance(found, bytes) else found
     try:
         return bool(json.loads(text) == json.loads(said))
     except ValueError:
-        return text == said
+        return text.strip() == said.strip()
 
 
 async def play(file: Path, run: str) -> None:
     """Make the calls of a run block against an upstream that answers as it says, and compare."""
     async with RecordingUpstream() as upstream:
-        capability, _ = plan_file(file, ENVIRON)
         base_uris = {api: upstream.url + path for api, path in _bases(file).items()}
         capability, _ = plan_file(file, ENVIRON, base_uris)
         async with _served(capability) as generation:
             for call in calls_of(run):
                 del upstream.requests[:]
-                upstream.then(*map(_answer, call.answers))
-                assert len(call.answers) <= len(call.requests), f"{call.command}: an answer without its request"
+                upstream.always = _by_target(call)
                 result, error = await _made(capability, generation, call.command)
                 assert error == call.error, f"{call.command}: {error} {result}"
                 _compare_requests(call, upstream.requests)
@@ -246,15 +285,14 @@ async def play(file: Path, run: str) -> None:
 
 def _bases(file: Path) -> dict[str, str]:
     """The paths of the consumed APIs' baseUris."""
-    capability, _ = plan_file(file, ENVIRON)
-    calls = [call for unit in capability.units for call in unit.calls]
-    origins = {call.api.namespace: call.request.origin for call in calls}
-    return {name: urlsplit(str(origin[0])).path for name, origin in origins.items() if isinstance(origin[0], str)}
+    return {api.namespace: urlsplit(api.base_uri.literal or "").path for api in load(file).consumes}
 
 
 def _compare_requests(call: Call, found: list[Received]) -> None:
-    assert [f"{r.method} {r.target}" for r in found] == [target for target, _, _ in call.requests], call.command
-    for request, (target, headers, body) in zip(found, call.requests, strict=True):
+    targets = [f"{r.method} {r.target}" for r in found]
+    assert sorted(targets) == sorted(target for target, _, _ in call.requests), call.command
+    for target, headers, body in call.requests:
+        request = found[targets.index(target)]
         for header in headers:
             name, _, value = header.partition(": ")
             assert request.header(name) == value, f"{target}: {name}: {request.header(name)}"
@@ -278,6 +316,8 @@ async def _made(capability: CapabilityPlan, generation: Generation, command: str
     if words[0].isupper():
         method, target, *body = command.split(" ", 2)
         return await _through_rest(generation, method, target, "".join(body))
+    if words[0] in ("read", "prompt"):
+        return await _offered(generation, *words)
     unit = next(unit for unit in capability.units if unit.name == words[0])
     schemas = {item.name: item.schema for item in unit.inputs}
     try:
@@ -294,6 +334,22 @@ async def _through_rest(generation: Generation, method: str, target: str, body: 
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         answer = await client.request(method, target, content=body, headers=headers)
     return answer.text, answer.json()["code"] if answer.status_code >= 400 else None
+
+
+async def _offered(generation: Generation, verb: str, name: str, *words: str) -> tuple[str, str | None]:
+    """What an MCP client reads, or is given as a prompt."""
+    (offer,) = [offer for port in generation.site.ports for path, offer in port.endpoints if path == "/mcp"]
+    live = LiveOffer(offer, generation.live, 100)
+    try:
+        if verb == "read":
+            read = await live.read_resource(name, 1024**2, "2025-11-25")
+            return "".join(getattr(content, "text", "") for content in read.contents), None
+        given = await live.get_prompt(
+            name, {key: value for key, _, value in (w.partition("=") for w in words)}, 1024**2
+        )
+    except MCPError as error:
+        return error.message, error.error.data["code"]
+    return "\n".join(f"{m.role}: {getattr(m.content, 'text', '')}".strip() for m in given.messages), None
 
 
 def _argument(word: str, schemas: Mapping[str, Mapping[str, Any]]) -> tuple[str, Any]:

@@ -16,7 +16,8 @@ from spec_page import ENVIRON, PAGE, Example, calls_of, examples, play
 
 REPOSITORY: Final = PAGE.parents[1]
 TEXT: Final = PAGE.read_text("utf-8")
-EXAMPLES: Final = examples(TEXT)
+FILES: Final = examples(TEXT)
+EXAMPLES: Final = [example for example in FILES if example.line]
 RUNS: Final = [
     pytest.param(example, run, id=f"{example}-{number}")
     for example in EXAMPLES
@@ -30,7 +31,7 @@ CODES: Final = frozenset(re.findall(r"^\| `([\w-]+)` \|", ERRORS, re.MULTILINE))
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the files that examples refer to."""
-    for example in EXAMPLES:
+    for example in FILES:
         if example.name:
             file = tmp_path / example.name
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +59,7 @@ def test_an_example_is_planned_without_a_warning_or_refused_as_the_page_says(fol
     plan, warnings = plan_file(file, ENVIRON)
     expected = {example.warns} - {""} or ({"nothing-exposed"} if "capability:" not in example.text else set())
     assert {warning.code for warning in warnings} == expected, "\n".join(map(str, warnings))
-    assert plan.units or "nothing-exposed" in expected
+    assert plan.rest or plan.mcp or "nothing-exposed" in expected
 
 
 @pytest.mark.parametrize(("example", "run"), RUNS)
@@ -94,12 +95,12 @@ def test_a_keyword_that_no_table_has_is_told() -> None:
 
 def test_every_keyword_in_a_table_is_one_of_the_schema() -> None:
     known = keywords_of_schema()
-    documented = keywords_of_page(TEXT)
     strange = [
-        f"{place}: {keyword}"
-        for place, keywords in documented.items()
+        f"{places}: {keyword}"
+        for places, keywords in tables_of(TEXT)
         for keyword in keywords
-        if place != "*" and not any(keyword in known.get(one, ()) for one in (place, *WITHIN.get(place, ())))
+        if places != ("*",)
+        and not any(keyword in known.get(one, ()) for p in places for one in (p, *WITHIN.get(p, ())))
     ]
     assert strange == []
 
@@ -135,15 +136,21 @@ def keywords_of_schema() -> dict[str, list[str]]:
 
 
 def keywords_of_page(page: str) -> dict[str, set[str]]:
-    """The keywords in the tables after each mark `<!-- keywords: PLACE -->`: tables whose first column is headed so."""
+    """The keywords that tables have for each place."""
     found: dict[str, set[str]] = {}
-    parts = re.compile(r"<!-- keywords: (.+?) -->\n(.*?)(?=<!-- keywords|^## |\Z)", re.DOTALL | re.MULTILINE)
+    for places, keywords in tables_of(page):
+        for place in places:
+            found.setdefault(place, set()).update(keywords)
+    return found
+
+
+def tables_of(page: str) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """The places and keywords of the tables after `<!-- keywords: PLACE, ... -->`, those whose first column says so."""
+    parts = re.compile(r"<!-- keywords: (.+?) -->\n(.*?)(?=<!-- keywords|^##+ |\Z)", re.DOTALL | re.MULTILINE)
     for places, text in parts.findall(page):
         for table in re.findall(r"^\| keyword.*\n\|---.*\n((?:\|.*\n)*)", text, re.MULTILINE):
             first_cells = " ".join(re.findall(r"^\|([^|]*)\|", table, re.MULTILINE))
-            for place in places.split(", "):
-                found.setdefault(place, set()).update(re.findall(r"`([$\w]+)`", first_cells))
-    return found
+            yield tuple(places.split(", ")), re.findall(r"`([$\w]+)`", first_cells)
 
 
 def _values() -> set[str]:
