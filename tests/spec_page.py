@@ -30,7 +30,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx2
-
 from mcp.shared.exceptions import MCPError
 
 from capstan.call.unit import Answer
