@@ -279,6 +279,8 @@ def urls(site: Site, options: Options) -> list[str]:
             found.append(f"REST {base}")
         if port.endpoints:
             found.append(f"MCP {base}/mcp")
+        if port.controls:
+            found.append(f"health {base}/health/ready")
     if site.stdio is not None:
         found.append("MCP stdio")
     return found

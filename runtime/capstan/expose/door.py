@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from capstan.expose.asgi import Receive, Scope, Send, respond_problem
 from capstan.expose.calllog import log_refusal
+from capstan.expose.control import ControlApp
 from capstan.expose.rest import RestApp
 from capstan.settings import is_loopback
 
@@ -66,7 +67,7 @@ def _without_port(host: str) -> str:
 class Door:
     """The ASGI application of one port."""
 
-    def __init__(self, access: Access, rest: RestApp, endpoints: Mapping[str, Callable[..., Any]]) -> None:
+    def __init__(self, access: Access, rest: RestApp | ControlApp, endpoints: Mapping[str, Callable[..., Any]]) -> None:
         self._access = access
         self._rest = rest
         self._endpoints = endpoints

@@ -12,6 +12,7 @@ from importlib import resources
 from capstan.call.engine import Engine
 from capstan.call.forward import LiveForward
 from capstan.call.unit import LiveUnit
+from capstan.expose.control import ControlApp
 from capstan.expose.door import Access, Door
 from capstan.expose.forward import Forwards
 from capstan.expose.mcp import McpApp
@@ -40,6 +41,9 @@ class Generation:
 
     def open_doors(self, endpoints: Mapping[tuple[int, str], McpApp]) -> None:
         for port in self.site.ports:
+            if port.controls:
+                self.doors[port.port] = Door(self._access[port.port], ControlApp(port.controls), {})
+                continue
             units = [RestUnit(operation, self.live[id(operation.unit)]) for operation in port.operations]
             pages = _pages(port) if port.has_rest else {}
             mcp = {path: app for (number, path), app in endpoints.items() if number == port.port}

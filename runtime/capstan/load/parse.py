@@ -15,6 +15,7 @@ from capstan.load import model
 from capstan.load.aggregates import parse_aggregate, parse_ref
 from capstan.load.answer import parse_answer_format, parse_size
 from capstan.load.body import parse_body
+from capstan.load.control import parse_control
 from capstan.load.document import Document
 from capstan.load.expression import PathTemplate, Template, parse_braces, parse_path, parse_route
 from capstan.load.mcp import parse_prompts, parse_resources
@@ -61,7 +62,7 @@ class _Parser(Reader):
                 self.problem("missing-keyword", "'capability' is missing: nothing is consumed or exposed", root.at())
             body = Node(self, {}, ("capability",))
         info = root.node("info") or Node(self, {}, ("info",))
-        binds, consumes, aggregates, exposes, imports = [], [], [], [], []
+        binds, consumes, aggregates, exposes, controls, imports = [], [], [], [], [], []
         for owner in (root, body):
             for node in owner.nodes("binds"):
                 if (found := self.import_of("binds", node)) is not None:
@@ -81,9 +82,14 @@ class _Parser(Reader):
             for node in owner.nodes("exposes"):
                 if (found := self.import_of("exposes", node)) is not None:
                     imports.append(found)
+                elif node.text("type") == "control":
+                    controls.append(parse_control(node))
                 elif (adapter := self.adapter(node)) is not None:
                     exposes.append(adapter)
         binds += [self.external_reference(node) for node in root.nodes("externalRefs")]
+        for further in controls[1:]:
+            self.problem("second-control", "a file has one control adapter at most", further.at / "type",
+                         f"the first is in line {controls[0].at.location().line}")  # fmt: skip
         return model.Capability(
             file=self.document.file,
             title=info.text("label", "display", "title", "name") or self.document.file,
@@ -93,6 +99,7 @@ class _Parser(Reader):
             consumes=tuple(consumes),
             exposes=tuple(exposes),
             aggregates=tuple(aggregates),
+            control=controls[0] if controls else None,
             imports=tuple(imports),
             is_parts="capability" not in root,
             sources=tuple(file for file, reader in self.family.readers.items() if reader is not self),
@@ -302,7 +309,7 @@ class _Parser(Reader):
         kind = node.text("type")
         if kind not in ("rest", "api", "mcp"):
             self.problem("not-supported-yet", f"an adapter of type '{kind}' is not supported yet", node.at("type"),
-                         "rest and mcp are")  # fmt: skip
+                         "rest, mcp and control are")  # fmt: skip
             return None
         self.unsupported(node, "authentication")
         if kind == "mcp":

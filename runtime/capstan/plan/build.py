@@ -13,6 +13,7 @@ from capstan.errors import LoadError, Problem, in_file_order
 from capstan.load import model, read
 from capstan.load.aggregates import units_of
 from capstan.load.document import Place
+from capstan.load.files import find_written, is_file
 from capstan.load.expression import Hole, PathTemplate, Template, fold
 from capstan.load.schema import suggest
 from capstan.plan import types
@@ -116,7 +117,7 @@ class _Builder:
             else:
                 mcp.append(self._mcp(adapter))
         self._check_functions()
-        if capability.is_parts or not capability.exposes:
+        if capability.is_parts or not (capability.exposes or capability.control):
             parts = capability.is_parts
             message = "the file has parts for others and exposes nothing itself" if parts else "nothing is exposed"
             severity: Literal["warning", "error"] = "warning" if parts else "error"
@@ -125,9 +126,19 @@ class _Builder:
             capability.file,
             (*capability.sources, *self.variables.files, *self.answer_schemas, *_prompt_files(mcp)),
             capability.title, capability.description,
-            tuple(self.apis.values()), tuple(rest), tuple(mcp), self._secrets(),
+            tuple(self.apis.values()), tuple(rest), tuple(mcp), self._secrets(), self._control(),
         )  # fmt: skip
         return plan, [*self.problems, *self.variables.problems]
+
+    def _control(self) -> types.ControlPlan | None:
+        control = self.capability.control
+        if control is None or not control.health or self.capability.is_parts:
+            return None
+        adapters = [
+            ("rest" if isinstance(adapter, model.RestAdapter) else "mcp", adapter.namespace, adapter.port)
+            for adapter in self.capability.exposes
+        ]
+        return types.ControlPlan(control.port, control.address, (*adapters, ("control", "", control.port)), control.at)
 
     def _secrets(self) -> tuple[Secret, ...]:
         """Everything that must be masked wherever it turns up; a host is known to all and is not among it."""
@@ -260,15 +271,15 @@ class _Builder:
         if api.tls is None:
             return None
         fill = self._fill_at(api.tls.at, api)
-        folder = api.tls.at.document.path.parent
 
         def path(template: Template | None, keyword: str) -> str | None:
             if template is None:
                 return None
-            text = fill(template, keyword).reveal().removeprefix("file://").removeprefix("/./")
+            text = fill(template, keyword).reveal()
             if not text:  # a variable that is set to nothing, or not set where it may be left out
                 return None
-            return text if text.startswith(("/", "{{")) else str(folder / text)
+            found = [] if text.startswith("{{") else find_written(text, api.tls.at.document.path)
+            return str(next((path for path in found if is_file(path)), found[0])) if found else text
 
         password = api.tls.client_key_password
         plan = types.TlsPlan(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, assert_never
 
 from capstan.load.jsonpath import JsonPath
-from capstan.plan.output import FirstFound, Items, Object, Picked, Shape, Static, Whole
+from capstan.plan.output import FirstFound, Items, Listed, Object, Picked, Shape, Static, Values, Whole
 from capstan.plan.flow import AssertPlan, LookupPlan, ScriptRun
 from capstan.plan.types import (
     CallPlan,
@@ -56,6 +56,7 @@ def explain(plan: CapabilityPlan) -> dict[str, Any]:
             }
             for adapter in plan.mcp
         ],
+        **_further("control", [{"port": plan.control.port, "health": True}] if plan.control is not None else []),
     }
 
 
@@ -159,6 +160,10 @@ def _shape(shape: Shape) -> Any:
             return members if shape.path is None else {f"at {shape.path.text}": members}
         case Items():
             return {f"each of {shape.path.text if shape.path is not None else '$'}": _shape(shape.item)}
+        case Values():
+            return {f"each value of {shape.path.text}": _shape(shape.value)}
+        case Listed():
+            return [_shape(shape.item)]
         case FirstFound():
             return {"first found of": [_shape(one) for one in shape.shapes]}
         case _:

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from capstan.errors import LoadError, Problem
 from capstan.plan.types import (
     CapabilityPlan,
+    ControlPlan,
     FolderPlan,
     ForwardPlan,
     McpPlan,
@@ -51,6 +52,7 @@ class PortPlan:
     has_rest: bool
     endpoints: tuple[tuple[str, Offer], ...]  # MCP path -> what is there
     forwards: tuple[ForwardPlan, ...] = ()
+    controls: tuple[ControlPlan, ...] = ()  # where there is one, there is nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,17 @@ def join_plans(plans: Iterable[CapabilityPlan], host: str | None = None) -> tupl
     problems: list[Problem] = []
     rest: dict[int, list[RestPlan]] = {}
     mcp: dict[int | None, list[McpPlan]] = {}
+    controls: dict[int, list[ControlPlan]] = {}
     for capability in capabilities:
         for adapter in capability.rest:
             rest.setdefault(adapter.port, []).append(adapter)
         for server in capability.mcp:
             mcp.setdefault(server.port, []).append(server)
+        if capability.control is not None:
+            controls.setdefault(capability.control.port, []).append(capability.control)
     numbers = sorted({*rest, *(port for port in mcp if port is not None)})
     ports = tuple(_port(number, rest.get(number, []), mcp.get(number, []), host, problems) for number in numbers)
+    ports += tuple(_control_port(number, found, ports, host, problems) for number, found in sorted(controls.items()))
     stdio = _offer(mcp[None], problems) if None in mcp else None
     if any(problem.severity == "error" for problem in problems):
         raise LoadError(problems)
@@ -116,7 +122,20 @@ def _port(number: int, rest: list[RestPlan], mcp: list[McpPlan], host: str | Non
     )
 
 
-def _address(number: int, adapters: list[RestPlan | McpPlan], problems: list[Problem]) -> str | None:
+def _control_port(
+    number: int, controls: list[ControlPlan], others: Iterable[PortPlan], host: str | None, problems: list[Problem]
+) -> PortPlan:
+    """Control adapters share a port with each other alone: who may call must not be who may operate."""
+    if any(port.port == number for port in others):
+        message = f"port {number} is another adapter's too; a control adapter has one of its own"
+        problems += [Problem("shared-control", message, (control.at / "port").location()) for control in controls]
+    return PortPlan(
+        port=number, address=host or _address(number, [*controls], problems), title="control", version=None,
+        description="", operations=(), has_rest=False, endpoints=(), controls=tuple(controls),
+    )  # fmt: skip
+
+
+def _address(number: int, adapters: list[RestPlan | McpPlan | ControlPlan], problems: list[Problem]) -> str | None:
     """The one address of a port. One file must not open what another keeps on this machine."""
     first = adapters[0]
     for adapter in adapters[1:]:
@@ -127,7 +146,7 @@ def _address(number: int, adapters: list[RestPlan | McpPlan], problems: list[Pro
     return first.address
 
 
-def _place(adapter: RestPlan | McpPlan) -> str:
+def _place(adapter: RestPlan | McpPlan | ControlPlan) -> str:
     return "127.0.0.1" if adapter.address is None or is_loopback(adapter.address) else adapter.address
 
 

@@ -424,6 +424,16 @@ class McpPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlPlan:
+    """A port for operators, and the adapters it tells of: type, namespace, port."""
+
+    port: int
+    address: str | None
+    adapters: tuple[tuple[str, str, int | None], ...]
+    at: Place = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class CapabilityPlan:
     """One file, ready to serve."""
 
@@ -435,6 +445,7 @@ class CapabilityPlan:
     rest: tuple[RestPlan, ...]
     mcp: tuple[McpPlan, ...]
     secrets: tuple[Secret, ...] = field(default=(), repr=False)
+    control: ControlPlan | None = None
 
     @property
     def units(self) -> tuple[UnitPlan, ...]:
