@@ -115,7 +115,7 @@ def read_file(root: Path, path: str, limit: int) -> Content | None:
     """
     pieces = _pieces(path)
     real_root = Path(os.path.realpath(root))
-    inside = _inside(real_root, real_root.joinpath(*pieces)) if pieces else ()
+    inside = _way(real_root, pieces)
     if not inside:
         return None
     try:
@@ -123,14 +123,22 @@ def read_file(root: Path, path: str, limit: int) -> Content | None:
     except OSError:
         return None
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            return None
-        data = file.read(limit + 1) if status.st_size <= limit else b""
-        if status.st_size > limit or len(data) > limit:
-            message = f"the file is larger than {limit:,} bytes"
-            raise ShapeError("answer-too-large", message, outcome="refused", retry_safe=False)
+        size = os.fstat(descriptor).st_size
+        data = file.read(limit + 1) if size <= limit else b""
+    if size > limit or len(data) > limit:
+        message = f"the file is larger than {limit:,} bytes"
+        raise ShapeError("answer-too-large", message, outcome="refused", retry_safe=False)
     return Content(data, media_type(pieces[-1]))
+
+
+def _way(root: Path, pieces: list[str]) -> tuple[str, ...]:
+    """The real way to a file; none where it leads out of the root, were it only to come back."""
+    inside: tuple[str, ...] = ()
+    for count in range(1, len(pieces) + 1):
+        inside = _inside(root, root.joinpath(*pieces[:count]))
+        if not inside:
+            break
+    return inside
 
 
 def _pieces(path: str) -> list[str]:
@@ -144,7 +152,7 @@ def _pieces(path: str) -> list[str]:
         if not piece or _is_hidden(piece) or any(c in piece for c in ("/", "\\", "\0")):
             return []
         pieces.append(piece)
-    return pieces
+    return pieces if len(pieces) <= _DEEPEST + 1 else []
 
 
 def _open(root: Path, pieces: tuple[str, ...]) -> int:
@@ -157,6 +165,10 @@ def _open(root: Path, pieces: tuple[str, ...]) -> int:
             os.close(folder)
         folder = inner
     try:
-        return os.open(pieces[-1], _FLAGS | os.O_NONBLOCK, dir_fd=folder)  # a pipe would wait for a writer
+        descriptor = os.open(pieces[-1], _FLAGS | os.O_NONBLOCK, dir_fd=folder)  # a pipe would wait for a writer
     finally:
         os.close(folder)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise FileNotFoundError(pieces[-1])

@@ -8,7 +8,7 @@ import traceback
 
 from capstan.errors import CallError
 from capstan.log import CallLine, write_call
-from capstan.plan.types import UnitPlan
+from capstan.plan.types import PromptPlan, ResourcePlan, UnitPlan
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def log_refusal(door: str, what: str, status: int, code: str) -> None:
     write_call(CallLine(door, what, "-", status, 0.0, code, "not-sent"))
 
 
-def log_fault(door: str, unit: UnitPlan, error: BaseException) -> None:
+def log_fault(door: str, unit: UnitPlan | ResourcePlan | PromptPlan, error: BaseException) -> None:
     """An error of ours: its kind and where, but not its text, which may quote a value."""
     log_fault_of(door, unit.name, error)
 

@@ -13,7 +13,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from capstan.call.unit import Answer
 from capstan.errors import BindError, CallError, UpstreamRefused
-from capstan.expose.problem import problem_of
+from capstan.expose.problem import internal_problem, problem_of
 
 _NOT_FOUND_IN_SESSIONS: Final = -32002  # until 2025-11-25; retired since
 _TEXTUAL: Final = (
@@ -103,17 +103,24 @@ def content_block(read: Read, name: str) -> types.ContentBlock:
     return types.EmbeddedResource(resource=contents)
 
 
-def no_resource(uri: str, protocol_version: str, problem: dict[str, object] | None = None) -> MCPError:
-    """That there is nothing at a URI, as the revision spoken says it."""
+def no_resource(uri: str, protocol_version: str, error: CallError | None = None) -> MCPError:
+    """That there is nothing at a URI, as the revision spoken says it; `error` is how an upstream put it."""
     modern = protocol_version in MODERN_PROTOCOL_VERSIONS
     code = types.INVALID_PARAMS if modern else _NOT_FOUND_IN_SESSIONS
-    return MCPError(code, f"there is no resource '{uri[:200]}'", data=problem or {"uri": uri[:2000]})
+    data = {"uri": uri[:2000], **(problem_of(error) if error is not None else {})}
+    return MCPError(code, f"there is no resource '{uri[:200]}'", data=data)
 
 
 def error_of(error: CallError) -> MCPError:
     """What went wrong, with the problem that every door tells as its data."""
     code = types.INVALID_PARAMS if isinstance(error, BindError) else types.INTERNAL_ERROR
     return MCPError(code, error.message, data=problem_of(error))
+
+
+def our_fault() -> MCPError:
+    """An error of ours; the log says more."""
+    problem = internal_problem()
+    return MCPError(types.INTERNAL_ERROR, problem["detail"], data=problem)
 
 
 def is_gone(error: CallError) -> bool:

@@ -12,8 +12,8 @@ from capstan.call.unit import LiveUnit
 from capstan.errors import BindError, CallError
 from capstan.expose.arguments import TextReader
 from capstan.expose.calllog import log_fault, log_read
-from capstan.expose.mcp_contents import content_block, error_of, read_answer
-from capstan.expose.problem import internal_problem, status_of
+from capstan.expose.mcp_contents import content_block, error_of, our_fault, read_answer
+from capstan.expose.problem import status_of
 from capstan.load.schema import suggest
 from capstan.plan.types import MessageCallPlan, PromptPlan
 from capstan.plan.values import FromInput
@@ -44,6 +44,9 @@ class LivePrompts:
         except CallError as caught:
             error, status = caught, status_of(caught)
             raise error_of(caught) from caught
+        except Exception as fault:
+            log_fault("mcp", prompt.plan, fault)
+            raise our_fault() from fault
         finally:
             log_read("mcp", name, prompt.effect, status, started, error)
         return result
@@ -51,7 +54,7 @@ class LivePrompts:
 
 class _LivePrompt:
     def __init__(self, plan: PromptPlan, live: Mapping[int, LiveUnit]) -> None:
-        self._plan = plan
+        self.plan = plan
         self._names = frozenset(argument.name for argument in plan.arguments)
         self._messages: list[tuple[types.Role, _Text | tuple[LiveUnit, TextReader]]] = [
             (m.role, (live[id(m.content.unit)], TextReader(m.content.unit, m.content.slots)))
@@ -72,14 +75,14 @@ class _LivePrompt:
             else:
                 block = types.TextContent(text=_fill(content, arguments, limit))
             messages.append(types.PromptMessage(role=role, content=block))
-        return types.GetPromptResult(description=self._plan.description or None, messages=messages)
+        return types.GetPromptResult(description=self.plan.description or None, messages=messages)
 
     def _check(self, arguments: Mapping[str, str]) -> None:
         for name in arguments:
             if name not in self._names:
                 raise BindError("unknown-argument", f"the prompt takes no argument '{name[:100]}'",
                                 hint=suggest(name[:100], self._names), argument=name[:100])  # fmt: skip
-        for argument in self._plan.arguments:
+        for argument in self.plan.arguments:
             if argument.required and argument.name not in arguments:
                 raise BindError("missing-argument", f"'{argument.name}' is missing", argument=argument.name)
 
@@ -93,10 +96,6 @@ class _LivePrompt:
             if changed:
                 error.outcome, error.retry_safe = "partly", False
             raise
-        except Exception as fault:
-            log_fault("mcp", live.unit, fault)
-            told = "Capstan failed; its log says where"
-            raise MCPError(types.INTERNAL_ERROR, told, data=internal_problem()) from fault
 
 
 def _fill(parts: _Text, arguments: Mapping[str, str], limit: int) -> str:

@@ -5,21 +5,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import mcp_types as types
-from mcp.shared.exceptions import MCPError
 
 from capstan.call.folder import MOST_LISTED, list_folder, read_file
 from capstan.call.unit import LiveUnit
 from capstan.errors import CallError
 from capstan.expose.arguments import TextReader
 from capstan.expose.calllog import log_fault, log_read
-from capstan.expose.mcp_contents import as_text, contents_of, error_of, is_gone, no_resource, read_answer
-from capstan.expose.problem import internal_problem, problem_of, status_of
+from capstan.expose.mcp_contents import (
+    Read,
+    as_text,
+    contents_of,
+    error_of,
+    is_gone,
+    no_resource,
+    our_fault,
+    read_answer,
+)
+from capstan.expose.problem import status_of
 from capstan.load.uri import canonical
 from capstan.plan.types import FolderPlan, ResourcePlan, UnitPlan
 
@@ -92,58 +100,50 @@ class LiveResources:
                 (None, {}),
             )
         if called is not None and values is not None:
-            return await _read_called(called, asked, values, limit, protocol_version)
+            return await _read(called.plan, asked, protocol_version, _answer(called, values, limit))
         for base, plan, path in self._folders:
             if uri.startswith(base):
-                return await _read_file(plan, path, asked, uri[len(base) :], limit, protocol_version)
+                return await _read(plan, asked, protocol_version, _file(plan, path, uri[len(base) :], limit))
         raise no_resource(asked, protocol_version)
 
 
-async def _read_called(
-    called: _Called, asked: str, values: Mapping[str, str], limit: int, protocol_version: str
+async def _read(
+    plan: ResourcePlan, asked: str, protocol_version: str, work: Coroutine[Any, Any, tuple[Read | None, int]]
 ) -> types.ReadResourceResult:
-    plan, unit = called.plan, called.live.unit
+    """Run what reads a resource, and tell of it."""
+    effect = plan.source.effect if isinstance(plan.source, UnitPlan) else "read"
     started = time.perf_counter()
     error: CallError | None = None
     status = 500
     try:
-        answer = await called.live.call(called.arguments.read(values))
-        read = await read_answer(answer, limit, plan.mime_type)
-        status = answer.status
+        read, status = await work
     except CallError as caught:
         error, status = caught, status_of(caught)
-        if is_gone(caught):
-            raise no_resource(asked, protocol_version, problem_of(caught)) from caught
-        raise error_of(caught) from caught
+        raise no_resource(asked, protocol_version, caught) if is_gone(caught) else error_of(caught) from caught
     except Exception as fault:
-        log_fault("mcp", unit, fault)
-        raise MCPError(types.INTERNAL_ERROR, "Capstan failed; its log says where", data=internal_problem()) from fault
+        log_fault("mcp", plan, fault)
+        raise our_fault() from fault
     finally:
-        log_read("mcp", plan.name, unit.effect, status, started, error)
+        log_read("mcp", plan.name, effect, status, started, error)
+    if read is None:
+        raise no_resource(asked, protocol_version)
     return contents_of(asked, read, plan.mime_type, binary=plan.binary)
 
 
-async def _read_file(
-    plan: ResourcePlan, root: Path, asked: str, path: str, limit: int, protocol_version: str
-) -> types.ReadResourceResult:
-    started = time.perf_counter()
-    error: CallError | None = None
-    status = 404
-    try:
-        content = await asyncio.to_thread(read_file, root, path, limit)
-        if content is None:
-            raise no_resource(asked, protocol_version)
-        status = 200
-    except CallError as caught:
-        error, status = caught, status_of(caught)
-        raise error_of(caught) from caught
-    finally:
-        log_read("mcp", plan.name, "read", status, started, error)
-    # A folder's declared type is that of its texts; a picture among them is still one.
-    read = as_text(content.data, content.media_type if plan.mime_type is None else plan.mime_type)
+async def _answer(called: _Called, values: Mapping[str, str], limit: int) -> tuple[Read, int]:
+    answer = await called.live.call(called.arguments.read(values))
+    return await read_answer(answer, limit, called.plan.mime_type), answer.status
+
+
+async def _file(plan: ResourcePlan, root: Path, path: str, limit: int) -> tuple[Read | None, int]:
+    content = await asyncio.to_thread(read_file, root, path, limit)
+    if content is None:
+        return None, 404
+    read = as_text(content.data, plan.mime_type or content.media_type)
     if isinstance(read.content, bytes) and content.media_type is not None:
+        # The declared type is that of the folder's texts; a picture among them is still one.
         read = as_text(content.data, content.media_type)
-    return contents_of(asked, read, plan.mime_type, binary=plan.binary)
+    return read, 200
 
 
 def _resource(plan: ResourcePlan) -> types.Resource:
