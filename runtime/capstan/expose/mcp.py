@@ -311,7 +311,7 @@ def _of_bytes(body: bytes, media_type: str, unit: UnitPlan) -> types.CallToolRes
         contents = types.BlobResourceContents(uri=f"capstan://answer/{unit.name}", blob=data, mime_type=media_type)
         block = types.EmbeddedResource(resource=contents)
     told = types.TextContent(text=f"{media_type}, {len(body):,} bytes")
-    return types.CallToolResult(content=[told, block])
+    return types.CallToolResult(content=[block, told])  # clients of one block look at the first
 
 
 def _failure(problem: dict[str, Any], unit: UnitPlan) -> types.CallToolResult:
