@@ -235,6 +235,15 @@ def test_a_resource_takes_over_its_function() -> None:
     assert sent(resource.source, {"order-id": "o-1"}).url.endswith("/orders/o-1")
 
 
+def test_a_message_of_a_prompt_takes_over_its_function() -> None:
+    adapter = (
+        "{type: mcp, namespace: my-mcp, port: 9090, prompts: [{name: review, label: R, description: R., "
+        "arguments: [{name: order-id, description: O.}], messages: [{role: user, ref: orders.get-order}]}]}"
+    )
+    (unit,) = plan_of(capability(adapter))[0].units
+    assert sent(unit, {"order-id": "o-1"}).url.endswith("/orders/o-1")
+
+
 # --- `with` beside `ref`: inputs of the function that callers do not give
 
 
@@ -244,6 +253,11 @@ def test_a_resource_takes_over_its_function() -> None:
         pytest.param("{expand: lines}", {"order-id": "o-1"}, "/orders/o-1?expand=lines", id="a constant"),
         pytest.param("{order-id: tools.number}", {"number": "7"}, "/orders/7", id="another input"),
         pytest.param("{order_id: 'o-{{number}}'}", {"number": "7"}, "/orders/o-7", id="a template"),
+        pytest.param("{order-id: my-mcp.order-id}", {"order-id": "7"}, "/orders/7", id="itself"),
+        pytest.param("{order-id: 'o-{{order_id}}'}", {"order-id": "7"}, "/orders/o-7", id="itself within a text"),
+        pytest.param(
+            "{expand: tools.order-id}", {"order-id": "7"}, "/orders/7?expand=7", id="another of the function's"
+        ),
     ],
 )
 def test_a_tool_gives_inputs_of_its_function_their_values(with_: str, arguments: dict[str, str], url: str) -> None:
@@ -251,6 +265,17 @@ def test_a_tool_gives_inputs_of_its_function_their_values(with_: str, arguments:
     unit = tool_unit(plan_of(capability(of_mcp(f"{{ref: orders.get-order, with: {with_}{own}}}")))[0])
     assert sent(unit, arguments).url == f"https://api.example.com{url}"
     assert set(arguments) == set(unit.input_schema["required"])
+
+
+def test_a_value_that_does_not_fit_its_input_is_refused() -> None:
+    problem = only(capability(of_mcp(f"{{ref: orders.get-order, with: {{order-id: {'o' * 37}}}}}")))
+    assert (problem.code, problem.at.pointer) == ("bad-value", "/capability/exposes/0/tools/0/with/order-id")
+
+
+def test_an_input_of_the_tool_keeps_the_limits_of_the_one_it_fills() -> None:
+    said = "{ref: orders.get-order, with: {order-id: tools.number}, inputParameters: [{name: number, type: string}]}"
+    schema = tool_unit(plan_of(capability(of_mcp(said)))[0]).input_schema
+    assert schema["properties"]["number"] == {"type": "string", "maxLength": 36}
 
 
 def test_an_entry_that_names_no_input_of_the_function_is_refused() -> None:
@@ -387,6 +412,7 @@ def test_a_function_without_a_call_is_told_where_it_stands() -> None:
         pytest.param(capability(TOOL, root="aggregates: [{namespace: orders, functions: [{name: a, call: api.get}]}]"),
                      "duplicate-namespace", id="a namespace twice"),
         pytest.param(capability(of_mcp("{name: x, ref: orders.get-order.x}")), "unknown-function", id="three segments"),
+        pytest.param(capability(TOOL, functions=GET + "      outputMediaType: png"), "wrong-form", id="no media type"),
     ],
 )  # fmt: skip
 def test_what_an_aggregate_cannot_be_is_refused(text: str, code: str) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 from capstan.errors import Problem
 from capstan.load import model
 from capstan.load.document import Place
-from capstan.load.expression import match_name
+from capstan.load.expression import fold, match_name, parse_template
 from capstan.load.node import Node
+from capstan.load.responses import parse_media_type
 from capstan.load.schema import suggest
 
 ReadUnit = Callable[[str, Node], model.Unit]
@@ -54,7 +55,8 @@ def _function(name: str, node: Node, read_unit: ReadUnit) -> model.Unit:
         node.reader.problem("chained-ref", f"a function cannot refer to another, '{unit.ref.name}'", unit.ref.at,
                             "say 'call' or 'steps' here; tools and operations refer to functions")  # fmt: skip
         unit = replace(unit, ref=None, refused=True)
-    return replace(unit, semantics=_semantics(node), tags=node.texts("tags"), media_type=node.text("outputMediaType"))
+    media_type = parse_media_type(node, "outputMediaType")
+    return replace(unit, semantics=_semantics(node), tags=node.texts("tags"), media_type=media_type)
 
 
 def _semantics(node: Node) -> model.Semantics | None:
@@ -123,6 +125,7 @@ class _Resolver:
                     adapter,
                     tools=tuple(map(self._tool, adapter.tools)),
                     resources=tuple(map(self._resource, adapter.resources)),
+                    prompts=tuple(map(self._prompt, adapter.prompts)),
                 )
 
     def _operation(self, operation: model.RestOperation) -> model.RestOperation:
@@ -141,6 +144,15 @@ class _Resolver:
             resource, source=unit, title=resource.title or unit.title,
             description=resource.description or unit.description, mime_type=resource.mime_type or unit.media_type,
         )  # fmt: skip
+
+    def _prompt(self, prompt: model.McpPrompt) -> model.McpPrompt:
+        if isinstance(prompt.messages, model.Written):
+            return prompt
+        messages = tuple(
+            message if isinstance(message.content, str) else replace(message, content=self._unit(message.content))
+            for message in prompt.messages
+        )
+        return replace(prompt, messages=messages)
 
     def _unit(self, unit: model.Unit) -> model.Unit:
         if unit.ref is None:
@@ -188,17 +200,27 @@ class _Resolver:
             entry = given.pop(match_name(parameter.name, given) or "", None)
             if entry is not None:
                 fixed.append(replace(parameter, value=entry, at=entry.at))
-            if said is None and entry is None:
+            if said is None and (entry is None or _mentions(entry.value, parameter.name)):
                 merged.append(replace(parameter, required=_is_required(parameter)))
             elif said is not None:
                 merged.append(_overridden(parameter, said))
         for entry in given.values():
-            self._tell("unknown-parameter", f"'{function.name}' has no input '{entry.name}'", entry.at,
-                       suggest(entry.name, [parameter.name for parameter in function.parameters]), key=True)  # fmt: skip
+            hint = suggest(entry.name, [parameter.name for parameter in function.parameters])
+            self._tell("unknown-parameter", f"'{function.name}' has no input '{entry.name}'", entry.at, hint, key=True)
         return (*merged, *own.values(), *fixed)
 
     def _tell(self, code: str, message: str, at: Place, hint: str, *, key: bool = False) -> None:
         self.problems.append(Problem(code, message, at.location(key=key), hint))
+
+
+def _mentions(value: Any, name: str) -> bool:
+    """Whether a value is made from an input of that name, which callers then still give."""
+    if isinstance(value, (dict, list)):
+        return any(_mentions(item, name) for item in (value.values() if isinstance(value, dict) else value))
+    if not isinstance(value, str):
+        return False
+    texts = parse_template(value).holes or (value.strip("{}"),)
+    return any(fold(text.rpartition(".")[2]) == fold(name) for text in texts)
 
 
 def _is_required(parameter: model.Parameter) -> bool:

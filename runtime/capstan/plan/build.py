@@ -13,8 +13,8 @@ from capstan.errors import LoadError, Problem, in_file_order
 from capstan.load import model, read
 from capstan.load.aggregates import units_of
 from capstan.load.document import Place
-from capstan.load.files import find_written, is_file
 from capstan.load.expression import Hole, PathTemplate, Template, fold
+from capstan.load.files import find_written, is_file
 from capstan.load.schema import suggest
 from capstan.plan import types
 from capstan.plan.auth import Credential, Fill, plan_auth
@@ -271,6 +271,7 @@ class _Builder:
         if api.tls is None:
             return None
         fill = self._fill_at(api.tls.at, api)
+        beside = api.tls.at.document.path
 
         def path(template: Template | None, keyword: str) -> str | None:
             if template is None:
@@ -278,7 +279,7 @@ class _Builder:
             text = fill(template, keyword).reveal()
             if not text:  # a variable that is set to nothing, or not set where it may be left out
                 return None
-            found = [] if text.startswith("{{") else find_written(text, api.tls.at.document.path)
+            found = [] if text.startswith("{{") else find_written(text, beside)
             return str(next((path for path in found if is_file(path)), found[0])) if found else text
 
         password = api.tls.client_key_password

@@ -16,7 +16,7 @@ from capstan.errors import Problem
 from capstan.load.document import Place
 from capstan.load.expression import Template, fold, match_name, parse_template
 from capstan.load.model import Parameter, RestOperation, Unit, Where, WithEntry
-from capstan.load.schema import closest, suggest
+from capstan.load.schema import Checker, closest, suggest
 from capstan.plan.scope import ReferenceFault, Scope
 from capstan.plan.target import PLACES, Target, template_names
 from capstan.plan.values import ABSENT, Constant, FromInput, Joined, Source, source_tree, to_text, tree
@@ -143,12 +143,25 @@ class Names:
         """The `value` of an input. A JSONPath into the caller's body is not read, nor is it a text to send."""
         value = parameter.value
         if isinstance(value, WithEntry):  # of a unit that refers to a function, whose input this is
-            return self._entry_source(value.value, parameter, value.at)
+            source = self._entry_source(value.value, parameter, value.at)
+            self._check_given(source, parameter, value.at)
+            return source
         if isinstance(value, Template) and _STEP.match(value.literal or ""):
             message = f"the path '{value}' as a value is not supported yet"
             self.problem("not-supported-yet", message, parameter.at / "value")
             return Constant(ABSENT)
         return self._value_of(parameter)
+
+    def _check_given(self, source: Source, parameter: Parameter, at: Place) -> None:
+        """A constant that does not fit the input it is given to would be every caller's mistake."""
+        if not isinstance(source, Constant) or source.shown is not None or source.value is ABSENT:
+            return
+        try:
+            violations = Checker(parameter.schema).violations(source.value)
+        except ValueError:  # the schema itself is wrong, which is told where it is written
+            return
+        if violations:
+            self.problem("bad-value", f"the value of '{parameter.name}' does not fit: {violations[0].message}", at)
 
     def _add(self, draft: Draft) -> Draft:
         self.inputs[draft.name] = draft
