@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import httpx2
-import pytest_asyncio
 from mcp.client.client import Client
 
 from capstan.sandbox import DEMO_VARIABLES
@@ -23,28 +19,10 @@ _ADDRESS: Final = {
     "given_name": "Alva", "family_name": "Larsson", "email": "alva@example.com", "street_address": "Gatan 1",
     "postal_code": "11134", "city": "Stockholm", "country": "SE",
 }  # fmt: skip
-_BASKET: Final = {
+BASKET: Final = {
     "purchase_country": "SE", "purchase_currency": "SEK", "locale": "sv-SE", "order_amount": 10000,
     "order_tax_amount": 2000, "order_lines": [_LINE], "billing_address": _ADDRESS, "shipping_address": _ADDRESS,
 }  # fmt: skip
-
-
-@pytest_asyncio.fixture
-async def sandbox() -> AsyncIterator[str]:
-    """Where a sandbox listens."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "capstan", "sandbox", "--port", "0",
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(15):
-            url = (await process.stdout.readline()).decode().rpartition(" ")[2].strip()
-        assert url.startswith("http://")
-        yield url
-    finally:
-        process.terminate()
-        await process.communicate()
 
 
 async def test_an_agent_takes_a_payment_from_its_session_to_the_refund(sandbox: str) -> None:
@@ -59,14 +37,14 @@ async def test_an_agent_takes_a_payment_from_its_session_to_the_refund(sandbox: 
             assert not answer.is_error, answer.structured_content
             return answer.structured_content
 
-        opened = await call("create_payment_session", **_BASKET)
+        opened = await call("create_payment_session", **BASKET)
         async with httpx2.AsyncClient(trust_env=False) as customer:
             agreed = await customer.post(
                 f"{sandbox}/sandbox/payments/sessions/{opened['session_id']}/authorize", json={}
             )
             assert agreed.status_code == 200
         token = (await call("get_payment_session", session_id=opened["session_id"]))["authorization_token"]
-        order = (await call("create_klarna_order", authorizationToken=token, **_BASKET))["order_id"]
+        order = (await call("create_klarna_order", authorizationToken=token, **BASKET))["order_id"]
         moved = {**_ADDRESS, "street_address": "Gatan 2"}
         parcel = {"shipping_company": "DHL", "shipping_method": "Home", "tracking_number": "1"}
         key = {"Klarna-Idempotency-Key": "5b9a2a0e-6f4f-4c0e-9a4e-0d3f3f5c9e11"}

@@ -221,6 +221,9 @@ class _Run:
             order = [step.name for step in self._steps]
             told = {name: self._states[name] for name in sorted(self._states, key=order.index)}
             error.extra = {**error.extra, "steps": told}
+        effects = {step.name for step in self._steps if step.effect != "read"}
+        if changed := {name: self._scope[step_key(name)] for name in effects if step_key(name) in self._scope}:
+            error.extra = {**error.extra, "changed": changed}  # an id among it may be all there is to go on by
         if any(name != self._failed for name, _, _ in self._changed):
             error.outcome = "partly"
         error.retry_safe = error.retry_safe and self._repeatable()
