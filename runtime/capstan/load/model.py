@@ -246,6 +246,8 @@ class Output:
     has_constant: bool = False
     properties: tuple[Output, ...] | None = None
     items: Output | None = None
+    values: Output | None = None  # of an object that is a map: what each value of it is
+    enum: tuple[Any, ...] | None = None
     max_length: int | None = None
     required: bool = False
     description: str = ""

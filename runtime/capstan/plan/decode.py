@@ -24,11 +24,10 @@ from capstan.plan.formats.separated import read_separated
 from capstan.plan.formats.xml_tree import Root, read_xml
 from capstan.plan.formats.yaml_tree import read_yaml
 from capstan.plan.jsontext import parse_answer
-from capstan.plan.output import FirstFound, Items, Object, Picked, Shape
+from capstan.plan.output import FirstFound, Items, Object, Picked, Shape, Values
 
 Read = Callable[[bytes, str], Any]  # a body and the charset of its media type -> data, or a ValueError
 
-DEFAULT_BINARY_BYTES: Final = 10 * 1024**2
 UNNAMED: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})  # media types of anything
 _SAYS_NOTHING: Final = UNNAMED | {"text/plain"}
 _TEXT: Final = re.compile(r"text/.*|[^;]*\+(json|xml|yaml)|application/(json|xml|yaml|x-ndjson|javascript)")
@@ -217,17 +216,16 @@ def plan_passing(answer: AnswerFormat | None) -> Passing | None:
 
 
 def limit_passing(passing: Passing | None, of_adapter: int | None) -> Passing | None:
-    """With the limit of the adapter, or of the format, where the operation has none."""
-    limit = of_adapter or (DEFAULT_BINARY_BYTES if passing is not None and passing.binary else None)
-    if limit is None or (passing is not None and passing.limit is not None):
+    """With the limit of the adapter where the operation has none."""
+    if of_adapter is None or (passing is not None and passing.limit is not None):
         return passing
-    return replace(passing or Passing(), limit=limit)
+    return replace(passing or Passing(), limit=of_adapter)
 
 
 def first_names(shape: Shape) -> Iterator[str]:
     """The names that the paths of a shape begin with."""
     match shape:
-        case Picked():
+        case Picked() | Values():
             yield from _first_name(shape.path.text)
         case Object():
             yield from _first_name(shape.path.text) if shape.path is not None else ()

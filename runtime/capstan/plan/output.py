@@ -1,19 +1,21 @@
-"""Output parameters -> a shape: what is taken from an answer, and what JSON Schema it then has."""
+"""Output parameters -> a shape: what is taken from an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-from capstan.errors import ShapeError
 from capstan.load.document import Place
 from capstan.load.expression import Template
 from capstan.load.jsonpath import JsonPath
 from capstan.load.model import Output
-from capstan.plan.values import ABSENT, Arguments, Constant, Source, read_integer, read_number
+from capstan.plan.coerce import Misfit, coerce, misfit
+from capstan.plan.values import ABSENT, Arguments, Constant, Joined, Source, source_tree, to_text
 
 Resolve = Callable[[Template, Place], Source]
+
+_HERE: Final = JsonPath("$", ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,11 @@ class Picked:
 
     path: JsonPath
     type: str | None
-    name: str
     max_length: int | None = None
+    enum: tuple[Any, ...] | None = None
 
     def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
-        return _cut(coerce(self.path.find(answer), self.type, self.name), self.max_length)
+        return _among(_cut(coerce(self.path.find(answer), self.type), self.max_length), self.enum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,34 +45,43 @@ class Static:
 
     source: Source
     type: str | None
-    name: str
     max_length: int | None = None
+    enum: tuple[Any, ...] | None = None
 
     def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
         value = self.source.get(arguments)
-        return None if value is ABSENT else _cut(coerce(value, self.type, self.name), self.max_length)
+        if value is ABSENT:  # alone it is nothing; in a text, the text goes on without it, as for the peer engine
+            value = _without_gaps(self.source, arguments) if isinstance(self.source, Joined) else None
+        return _among(_cut(coerce(value, self.type), self.max_length), self.enum)
 
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """Named members. Paths count from the object's own path, then from the root."""
+    """Named members. Paths count from the object's own path, then from the root where it `falls_back`."""
 
     path: JsonPath | None
     members: tuple[tuple[str, Shape], ...]
     required: frozenset[str] = frozenset()
+    falls_back: bool = True
 
     def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
         base = answer if self.path is None else self.path.find(answer)
         if base is None and self.path is not None:
             return None
+        if not self.falls_back:
+            root = base
         taken = {}
-        for name, shape in self.members:
-            value = shape.take(base, root, arguments)
-            if value is None and base is not root:
-                value = shape.take(root, root, arguments)
-            if value is None and name in self.required:
-                raise ShapeError("unexpected-answer", f"the answer has no '{name}'", "done", retry_safe=False)
-            taken[name] = value
+        name = ""
+        try:
+            for name, shape in self.members:
+                value = shape.take(base, root, arguments)
+                if value is None and base is not root:
+                    value = shape.take(root, root, arguments)
+                if value is None and name in self.required:
+                    raise misfit("not there, declared as required", "")
+                taken[name] = value
+        except Misfit as error:
+            raise error.below(name) from None
         return taken
 
 
@@ -80,14 +91,51 @@ class Items:
 
     path: JsonPath | None
     item: Shape
-    name: str
 
     def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
-        found = answer if self.path is None else self.path.find(answer)
+        found = coerce(answer if self.path is None else self.path.find(answer), "array")
         if found is None:
             return None
-        # An item is its own root: what one item lacks must not be taken from the whole answer.
-        return [self.item.take(item, item, arguments) for item in coerce(found, "array", self.name)]
+        taken: list[Any] = []
+        try:
+            # An item is its own root: what one item lacks must not be taken from the whole answer.
+            for item in found:
+                taken.append(self.item.take(item, item, arguments))
+        except Misfit as error:
+            raise error.below(f"[{len(taken)}]") from None
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The object at a path, each of its values shaped alike: a map."""
+
+    path: JsonPath
+    value: Shape
+
+    def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
+        found = coerce(self.path.find(answer), "object")
+        if found is None:
+            return None
+        taken = {}
+        name = ""
+        try:
+            for name, value in found.items():
+                taken[name] = self.value.take(value, value, arguments)
+        except Misfit as error:
+            raise error.below(name) from None
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An array of one item, which needs no answer; of none where the item has no value."""
+
+    item: Shape
+
+    def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
+        value = self.item.take(answer, root, arguments)
+        return [] if value is None else [value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,73 +151,30 @@ class FirstFound:
         return None
 
 
-Shape = Whole | Picked | Static | Object | Items | FirstFound
+Shape = Whole | Picked | Static | Object | Items | Values | Listed | FirstFound
 
 
 def _cut(value: Any, length: int | None) -> Any:
     return value[:length] if length is not None and isinstance(value, str) else value
 
 
-def coerce(value: Any, kind: str | None, name: str) -> Any:
-    """A value as its declared type, where the meaning is beyond doubt.
-
-    Raises:
-        ShapeError: it is something else.
-    """
-    if value is None or kind is None:
-        return value
-    match kind:
-        case "string":
-            if isinstance(value, str):
-                return value
-            if isinstance(value, bool):
-                return "true" if value else "false"
-            if isinstance(value, (int, float)):
-                return str(value)
-        case "integer":
-            if isinstance(value, int) and not isinstance(value, bool):
-                return value
-            if isinstance(value, float) and value.is_integer():
-                return int(value)
-            if isinstance(value, str):
-                return _read(read_integer, value, kind, name)
-        case "number":
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                return value
-            if isinstance(value, str):
-                return _read(read_number, value, kind, name)
-        case "boolean":
-            if isinstance(value, bool):
-                return value
-            if isinstance(value, str) and value.lower() in ("true", "false"):
-                return value.lower() == "true"
-        case "object":
-            if isinstance(value, dict):
-                return value
-        case "array":
-            if isinstance(value, list):
-                return value
-    raise _not_as_declared(name, kind, value)
+def _among(value: Any, enum: tuple[Any, ...] | None) -> Any:
+    if enum is not None and value is not None and value not in enum:
+        raise misfit(f"none of {', '.join(map(to_text, enum))}", "")
+    return value
 
 
-def _read(read: Callable[[str], int | float], text: str, kind: str, name: str) -> int | float:
-    try:
-        return read(text.strip())
-    except ValueError as error:
-        raise _not_as_declared(name, kind, text) from error
+def _without_gaps(source: Joined, arguments: Arguments) -> str:
+    values = (part.get(arguments) for part in source.parts)
+    return "".join("" if value is ABSENT else to_text(value) for value in values)
 
 
-def _not_as_declared(name: str, kind: str, value: Any) -> ShapeError:
-    article = "an" if kind[0] in "aeio" else "a"
-    subject = f"the answer's '{name}'" if name else "the answer"
-    message = f"{subject} is {_kind(value)}, declared as {article} {kind}"
-    return ShapeError("unexpected-answer", message, outcome="done", retry_safe=False)
+# --- From what the file declares
 
 
-def _kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "a boolean"
-    return {dict: "an object", list: "an array", str: "text", int: "a number", float: "a number"}[type(value)]
+def mock_outputs(outputs: tuple[Output, ...]) -> tuple[Output, ...]:
+    """Those of a unit that calls nothing: what has no name is called `value`, as by the peer engine."""
+    return tuple(output if output.name else replace(output, name="value") for output in outputs)
 
 
 def plan_outputs(outputs: tuple[Output, ...], resolve: Resolve, *, members: bool = False) -> Shape:
@@ -186,33 +191,67 @@ def plan_outputs(outputs: tuple[Output, ...], resolve: Resolve, *, members: bool
 
 def _is_whole(output: Output) -> bool:
     pathless = output.path is None or output.path.whole
-    return pathless and not output.has_constant and output.properties is None and output.items is None
+    return pathless and not output.has_constant and not _is_nested(output)
+
+
+def _is_nested(output: Output) -> bool:
+    return output.properties is not None or output.items is not None or output.values is not None
 
 
 def plan_output(output: Output, resolve: Resolve) -> Shape:
-    name = output.name or ""
     if output.has_constant:
-        constant = output.constant
-        source = resolve(constant, output.at) if isinstance(constant, Template) else Constant(constant)
-        return Static(source, output.type, name, output.max_length)
+        return Static(_constant(output, resolve), output.type, output.max_length, output.enum)
+    path = None if output.path is None or output.path.whole else output.path
     if output.properties is not None:
-        path = None if output.path is None or output.path.whole else output.path
+        if _is_by_name(output):
+            return replace(_object(_member(output), output.properties, resolve), falls_back=False)
         return _object(path, output.properties, resolve)
+    named = path if output.path is not None or not output.name else _member(output)
+    if output.values is not None:
+        return Values(named or _HERE, _each(output.values, resolve))
     if output.items is not None:
-        item = plan_output(output.items, resolve)
-        path = None if output.path is None or output.path.whole else output.path
-        if output.path is None and name:  # as of a scalar: the member of that name
-            path = JsonPath(f"$.{name}", (name,))
-        return Picked(path or JsonPath("$", ()), "array", name) if isinstance(item, Whole) else Items(path, item, name)
-    if _is_whole(output):
-        # `- name: x, type: string` without a mapping is the member of that name.
-        return (
-            Whole()
-            if not name or output.path is not None
-            else Picked(JsonPath(f"$.{name}", (name,)), output.type, name, output.max_length)
-        )
-    assert output.path is not None
-    return Picked(output.path, output.type, name, output.max_length)
+        item = _each(output.items, resolve)
+        if output.path is None and is_static(item):
+            return Listed(item)
+        return Picked(named or _HERE, "array") if isinstance(item, Whole) else Items(named, item)
+    if named is None:  # the answer, or with `$` the whole of it
+        return Whole()
+    return Picked(named, output.type, output.max_length, output.enum)
+
+
+def _constant(output: Output, resolve: Resolve) -> Source:
+    return source_tree(
+        output.constant, lambda leaf: resolve(leaf, output.at) if isinstance(leaf, Template) else Constant(leaf)
+    )
+
+
+def _each(output: Output, resolve: Resolve) -> Shape:
+    """The shape of every item or value: it is the root of its paths, and of its declared type."""
+    if _is_whole(output) and (output.type is not None or output.enum is not None):
+        return Picked(_HERE, output.type, output.max_length, output.enum)
+    return plan_output(replace(output, name=None), resolve)
+
+
+def _member(output: Output) -> JsonPath:
+    """`- {name: x, type: string}` without a mapping is the member of that name."""
+    return JsonPath(f"$.{output.name}", (output.name or "",))
+
+
+def _is_by_name(output: Output) -> bool:
+    """Whether an object without a mapping is the member of its name: where no path inside says otherwise."""
+    if not output.name or output.path is not None:
+        return False
+    return not _has_paths(output) and not all(map(_is_constant, output.properties or ()))
+
+
+def _has_paths(output: Output) -> bool:
+    return any(inner.path is not None or _has_paths(inner) for inner in output.properties or ())
+
+
+def _is_constant(output: Output) -> bool:
+    if output.items is not None and output.path is None:
+        return _is_constant(output.items)
+    return output.has_constant or (bool(output.properties) and all(map(_is_constant, output.properties or ())))
 
 
 def _object(path: JsonPath | None, outputs: tuple[Output, ...], resolve: Resolve) -> Object:
@@ -227,41 +266,8 @@ def is_static(shape: Shape) -> bool:
             return True
         case Object():
             return all(is_static(member) for _, member in shape.members)
+        case Listed():
+            return is_static(shape.item)
         case FirstFound():
             return all(map(is_static, shape.shapes))
-        case Items():
-            return False
     return False
-
-
-def output_schema(outputs: tuple[Output, ...], shape: Shape) -> Mapping[str, Any] | None:
-    """The JSON Schema of the shaped answer, or None when the file declares nothing beyond "the answer"."""
-    match shape:
-        case Whole() | FirstFound():
-            return None
-        case Object() if all(o.name for o in outputs):
-            return _members_schema(outputs)
-        case Object():
-            return {**_schema_of(outputs[0]), "type": "object"}
-    return _schema_of(outputs[0])
-
-
-def _members_schema(outputs: tuple[Output, ...]) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "object", "properties": {o.name: _schema_of(o) for o in outputs}}
-    if required := [o.name for o in outputs if o.required]:
-        schema["required"] = required
-    return schema
-
-
-def _schema_of(output: Output) -> dict[str, Any]:
-    schema: dict[str, Any] = {}
-    kind = "object" if output.properties is not None else "array" if output.items is not None else output.type
-    if kind is not None:
-        schema["type"] = kind if output.required else [kind, "null"]  # an answer may lack what is not required
-    if output.description:
-        schema["description"] = output.description
-    if output.properties is not None:
-        schema = {**_members_schema(output.properties), **schema}
-    if output.items is not None:
-        schema["items"] = _schema_of(output.items)
-    return schema

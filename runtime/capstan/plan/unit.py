@@ -16,7 +16,8 @@ from capstan.plan import types
 from capstan.plan.body import BodyPlan, plan_body, plan_whole_body
 from capstan.plan.decode import first_names, limit_passing, plan_passing
 from capstan.plan.names import Names
-from capstan.plan.output import Resolve, Shape, is_static, output_schema, plan_outputs
+from capstan.plan.output import Resolve, Shape, is_static, mock_outputs, plan_outputs
+from capstan.plan.output_schema import output_schema
 from capstan.plan.steps import FlowPlanner, asked_inputs
 from capstan.plan.target import Target
 from capstan.plan.values import ABSENT, Constant, FromInput, Secret, Source, Tree, split_pairs, to_text
@@ -45,8 +46,10 @@ def plan_unit(
     names.declare()
     call = _call(names) if target is not None else None
     flow = _flow(names, steps, scripting) if steps else None
-    shape = flow.answer.shape if flow is not None else plan_outputs(unit.outputs, _resolver(names))
-    if unit.call is None and not unit.steps and not is_static(shape):
+    is_mock = unit.call is None and not unit.steps
+    outputs = mock_outputs(unit.outputs) if is_mock else unit.outputs
+    shape = flow.answer.shape if flow is not None else plan_outputs(outputs, _resolver(names))
+    if is_mock and not is_static(shape):
         names.problem("nothing-to-call", "there is neither a call nor a constant for every output",
                       unit.call_at or unit.at, "add 'call: namespace.operation', or a 'value' to each output")  # fmt: skip
     names.drop_idle()
@@ -70,7 +73,7 @@ def plan_unit(
         checker=_checker(names, schema),
         call=_for_roots(call, shape),
         shape=shape,
-        output_schema=output_schema(unit.outputs, shape),
+        output_schema=output_schema(outputs, shape),
         flow=flow,
     )
     return plan, names.slots
