@@ -1,0 +1,1 @@
+result = sorted(context['readings']).filter(function (r) { return r.value > context.limit; });

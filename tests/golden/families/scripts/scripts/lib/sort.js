@@ -1,0 +1,1 @@
+function sorted(list) { return list.slice().sort(function (a, b) { return b.value - a.value; }); }

@@ -1,0 +1,1 @@
+result = { value: Math.min.apply(null, context['readings'].map(function (r) { return r.value; })) };
