@@ -130,6 +130,8 @@ class FlowPlanner:
                 return AssertPlan(self._condition(step, asserted.condition, asserted.at / "assert"), parts)
             case model.ScriptStep() as script:
                 plan = plan_script(script, self._scripting, names.problem)
+                for entry in script.with_:  # what a script makes of a secret no mask would know
+                    _refuse_secrets(names, entry.value, entry.at)
                 members = tuple((e.name, names.reference(e.value, e.at)) for e in script.with_)
                 for draft in names.inputs.values():
                     draft.used = True  # it sees all of them
@@ -202,10 +204,7 @@ class FlowPlanner:
         names = replace(self._names, target=None)
         value = mapped.value
         if isinstance(value, str):
-            for name in parse_template(value).holes:
-                if names.variables.declares(name) and not names.variables.is_setting(name):
-                    names.problem("secret-in-answer", f"'{{{{{name}}}}}' would give a bound variable to callers",
-                                  mapped.at)  # fmt: skip
+            _refuse_secrets(names, value, mapped.at)
             root = value.strip().removeprefix("{{").removesuffix("}}").strip()
             if root.startswith("$."):
                 first = root[2:].partition(".")[0].partition("[")[0]
@@ -227,6 +226,17 @@ def asked_inputs(names: Names, targets: Sequence[tuple[model.Step, Target | None
         drafts = [names.find_input(names.scoped(name) or name) for name in step.when.asked_for()]
         found += [draft.name for draft in drafts if draft is not None]
     return tuple(dict.fromkeys(found))
+
+
+def _refuse_secrets(names: Names, value: Any, at: Place) -> None:
+    """Tell of every bound variable in what goes to callers, or to a script that could give it to them."""
+    if isinstance(value, str):
+        for name in parse_template(value).holes:
+            if names.variables.declares(name) and not names.variables.is_setting(name):
+                names.problem("secret-in-answer", f"'{{{{{name}}}}}' would give a bound variable to callers", at)
+    elif isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            _refuse_secrets(names, item, at)
 
 
 def _declared_names(target: Target) -> frozenset[str]:
