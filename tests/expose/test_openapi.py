@@ -170,3 +170,11 @@ def test_the_description_of_the_adapter_is_that_of_the_document() -> None:
     data["capability"]["exposes"][0]["description"] = "About things."
     found = document(plan_of(data)[0])
     assert found["info"] == {"title": "Test", "version": "1.0.0", "description": "About things."}
+
+
+def test_the_title_and_version_of_the_file_are_those_of_the_document() -> None:
+    data = capability(rest="{}")
+    data["info"] = {"label": "Things", "version": "2.10"}
+    assert {**document(plan_of(data)[0])["info"], "description": ""} == {
+        "title": "Things", "version": "2.10", "description": "",
+    }  # fmt: skip
