@@ -79,10 +79,15 @@ class RestApp:
         page = self._pages.get(scope["path"])
         if segments is not None and self._forwards is not None and (forward := self._forwards.find(segments)):
             live, used = forward
-            if takes(live, method) and (page is None or not live.plan.takes_rest):
+            if page is not None and live.plan.takes_rest and method in ("GET", "HEAD"):
+                pass  # of both, the page is what says exactly this path
+            elif takes(live, method):
                 await serve_forward(live, used, scope, receive, send, self._settings)
                 return
-            found = {**found, **dict.fromkeys(allowed_methods(live))} if page is None else found
+            else:
+                allowed = set(found) | allowed_methods(live)
+                await self._not_by_this_method(method, allowed, send)
+                return
         if found or page is not None:
             allowed = set(found) | ({"GET"} if page is not None else set())
             if page is not None and method in ("GET", "HEAD"):
