@@ -11,6 +11,7 @@ from capstan.call.guard import Guard
 from capstan.errors import BindError
 from capstan.plan.build import plan_file
 from capstan.settings import read_settings
+from spec_page import ENVIRON, PAGE, examples
 
 REPOSITORY = Path(__file__).parents[1]
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
@@ -25,25 +26,16 @@ def test_the_capability_of_the_readme_can_be_served_without_a_warning(tmp_path: 
     assert warnings == ()
 
 
-FORMAT = (REPOSITORY / "docs" / "format.md").read_text()
-EXAMPLES = [text for text in re.findall(r"```yaml\n(.*?)```", FORMAT, re.DOTALL) if text.startswith("naftiko:")]
-
-
-@pytest.mark.parametrize("example", range(len(EXAMPLES)))
-def test_a_whole_capability_in_the_description_of_the_format_can_be_served_without_a_warning(
-    tmp_path: Path, example: int
-) -> None:
-    file = tmp_path / "example.yaml"
-    file.write_text(EXAMPLES[example])
-    plan, warnings = plan_file(file, {})
-    assert plan.units
-    assert warnings == ()
-
-
 def test_the_choice_of_hosts_in_the_description_of_the_format_works_as_it_says(tmp_path: Path) -> None:
     file = tmp_path / "example.yaml"
-    file.write_text(next(text for text in EXAMPLES if "apiHost" in text))
-    (unit,) = plan_file(file, {})[0].units
+    file.write_text(
+        next(
+            example.text
+            for example in examples(PAGE.read_text("utf-8"))
+            if "apiHost, type: string, enum" in example.text
+        )
+    )
+    (unit,) = plan_file(file, ENVIRON)[0].units
     assert unit.call is not None
     checked = Guard(unit).check({"id": "o-1"})
     assert unit.call.request.bind(checked).url == "https://eu.shop.example/v1/orders/o-1"
