@@ -26,7 +26,7 @@ from capstan.plan.explain import explain
 from capstan.plan.variables import read_values
 from capstan.resources import VERSION
 from capstan.settings import is_loopback
-from capstan.terminal import bold, print_problems, print_prompt, print_resource, print_unit
+from capstan.terminal import bold, print_forward, print_problems, print_prompt, print_resource, print_unit
 
 if TYPE_CHECKING:
     from capstan.companion import Companion
@@ -187,6 +187,8 @@ def _explain(options: argparse.Namespace) -> int:
         print(f"\nREST on port {adapter['port']}")
         for operation in adapter["operations"]:
             print_unit(operation["route"], operation, places=True)
+        for forward in adapter.get("forwards", ()):
+            print_forward(forward)
     for adapter in told["mcp"]:
         print(f"\nMCP on {'stdio' if adapter['port'] is None else 'port ' + str(adapter['port'])}")
         for tool in adapter["tools"]:

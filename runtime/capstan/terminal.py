@@ -55,6 +55,13 @@ def print_unit(name: str, unit: Mapping[str, Any], *, places: bool) -> None:
         print(f"      <- {json.dumps(unit['answer'], ensure_ascii=False, default=str)}")
 
 
+def print_forward(forward: Mapping[str, Any]) -> None:
+    but = f" but {', '.join(forward['not'])}" if "not" in forward else ""
+    print(f"  {bold(forward['route'])}  {_dim('forward')}")
+    print(f"      -> any method{but} to {forward['url']}")
+    print(f"      with the caller's headers: {', '.join(forward['trusted']) or 'none'}")
+
+
 def print_resource(resource: Mapping[str, Any]) -> None:
     if "files" not in resource:
         print_unit(resource["resource"], resource, places=False)

@@ -52,6 +52,11 @@ _QUERY: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != 
 _NAMES: Final = re.compile("[&;]")
 
 
+def effect_of(method: str) -> Effect:
+    """What a request does, as far as its method tells."""
+    return _EFFECTS.get(method, "write")
+
+
 class Upload:
     """A body on its way from a caller, taken piece by piece as the consumed API takes it."""
 
@@ -110,9 +115,6 @@ class LiveForward:
         dropped = _KEPT_BACK if "cookie" in self._trusted else _KEPT_BACK | _COOKIES
         self._dropped = dropped if not plan.guarded else dropped | _CHALLENGES
 
-    def effect(self, method: str) -> Effect:
-        return _EFFECTS.get(method, "write")
-
     def bind(
         self,
         method: str,
@@ -160,7 +162,7 @@ class LiveForward:
                 of_connection |= {token.strip().lower() for token in value.decode("latin-1").split(",")}
             elif name in self._trusted or (body is not None and name in _OF_BODY):
                 taken.setdefault(name, []).append(_header_text(value, name))
-            elif (name in _CONDITIONS or "idempotency" in name) and self.effect(method) != "read":
+            elif (name in _CONDITIONS or "idempotency" in name) and effect_of(method) != "read":
                 raise BindError(
                     "untrusted-header", f"the header '{name}' is not passed on here, and the request means less "
                     "without it", hint="leave it out, or name it in 'trustedHeaders'", argument=name,
@@ -208,7 +210,7 @@ class LiveForward:
         return response
 
     def _call(self, request: HttpRequest) -> CallPlan:
-        effect = self.effect(request.method)
+        effect = effect_of(request.method)
         if not isinstance(request.body, Upload):
             return replace(self.plan.call, effect=effect)
         # What streams is gone once it is sent: it cannot be sent again, even where that would be safe.

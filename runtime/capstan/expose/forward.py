@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from capstan.call.forward import LiveForward, Upload, fault_of
+from capstan.call.forward import LiveForward, Upload, effect_of, fault_of
 from capstan.call.problem import internal_problem, problem_of, status_of
 from capstan.call.upstream import UpstreamResponse
 from capstan.errors import BindError, CallError, UpstreamError, UpstreamRefused
@@ -97,7 +97,7 @@ async def serve_forward(
             passing.status = 500
             await respond_problem(send, 500, internal_problem(), head=head)
     finally:
-        log_read("rest", name, live.effect(method), passing.status or 500, started, error)
+        log_read("rest", name, effect_of(method), passing.status or 500, started, error)
 
 
 async def _request(live: LiveForward, used: int, scope: Scope, receive: Receive, settings: Settings) -> HttpRequest:
@@ -173,7 +173,7 @@ class _Passing:
             raise UpstreamError(
                 "answer-too-large", f"'{name}' answers with more than {limit:,} bytes",
                 outcome="done" if response.status < 300 else "unknown",
-                retry_safe=self._live.effect(request.method) == "read",
+                retry_safe=effect_of(request.method) == "read",
             )  # fmt: skip
         if length is not None and length <= _BUFFERED_BYTES:
             body = await response.read(limit)

@@ -76,7 +76,7 @@ class Generation:
 def _pages(port: PortPlan) -> dict[str, Page]:
     @functools.cache
     def document() -> tuple[bytes, bytes]:
-        found = openapi_document(port.title, port.version, port.description, port.operations)
+        found = openapi_document(port.title, port.version, port.description, port.operations, port.forwards)
         return b"application/json", json.dumps(found, ensure_ascii=False).encode()
 
     @functools.cache

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from capstan.expose.arguments import media_types
+from capstan.expose.openapi_forward import forwarded, path_key
 from capstan.plan.responses import Replies
-from capstan.plan.types import Input, RestOperationPlan, UnitPlan
+from capstan.plan.types import ForwardPlan, Input, RestOperationPlan, UnitPlan
 from capstan.plan.values import ABSENT
 
 _PROBLEM: Final[dict[str, Any]] = {
@@ -36,7 +37,11 @@ _DESCRIBED_ELSEWHERE: Final = frozenset({"accept", "content-type", "authorizatio
 
 
 def openapi_document(
-    title: str, version: str | None, description: str, operations: Iterable[RestOperationPlan]
+    title: str,
+    version: str | None,
+    description: str,
+    operations: Iterable[RestOperationPlan],
+    forwards: Iterable[ForwardPlan] = (),
 ) -> dict[str, Any]:
     """The document that `/openapi.json` serves."""
     paths: dict[str, dict[str, Any]] = {}
@@ -48,6 +53,11 @@ def openapi_document(
         names = dict(zip(_variables(_path(operation)), _variables(path), strict=True))
         item = paths.setdefault(path, {})
         item[operation.method.lower()] = _operation(operation, names, ids)
+    for forward in forwards:
+        path = shapes.setdefault(path_key(forward), forward.path)
+        item = paths.setdefault(path, {})
+        more = forwarded(forward, next(iter(_variables(path)), ""))
+        paths[path] = {**more, **item}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -171,14 +181,26 @@ def _request_body(unit: UnitPlan) -> dict[str, Any] | None:
         return body
     if not fields:
         return None
-    schema: dict[str, Any] = {
-        "type": "object",
-        "properties": {item.name: {**_schema(item), **_description(item)} for item in fields},
-        "additionalProperties": False,
-    }
-    if required := [item.name for item in fields if item.required]:
-        schema["required"] = required
-    return {"content": {"application/json": {"schema": schema}}, "required": bool(required)}
+    schema: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
+    for item in fields:
+        _place(schema, item)
+    return {"content": {"application/json": {"schema": schema}}, "required": "required" in schema}
+
+
+def _place(schema: dict[str, Any], item: Input) -> None:
+    """Describe an input where it stands in the body."""
+    *outer, last = item.body_path or (item.name,)
+    for name in outer:
+        _require(schema, name, item)
+        schema = schema["properties"].setdefault(name, {"type": "object", "properties": {}})
+        schema.setdefault("properties", {})
+    _require(schema, last, item)
+    schema["properties"][last] = {**schema["properties"].get(last, {}), **_schema(item), **_description(item)}
+
+
+def _require(schema: dict[str, Any], name: str, item: Input) -> None:
+    if item.required and name not in schema.setdefault("required", []):
+        schema["required"].append(name)
 
 
 def _description(item: Input) -> dict[str, Any]:

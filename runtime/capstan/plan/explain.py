@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Any, assert_never
 
 from capstan.load.jsonpath import JsonPath
-from capstan.plan.output import FirstFound, Items, Listed, Object, Picked, Shape, Static, Values, Whole
 from capstan.plan.flow import AssertPlan, LookupPlan, ScriptRun
+from capstan.plan.output import FirstFound, Items, Listed, Object, Picked, Shape, Static, Values, Whole
 from capstan.plan.types import (
     CallPlan,
     CapabilityPlan,
     FlowPlan,
     FolderPlan,
+    ForwardPlan,
     MessageCallPlan,
     MessagePlan,
     PromptPlan,
@@ -41,6 +42,7 @@ def explain(plan: CapabilityPlan) -> dict[str, Any]:
                     {"route": f"{operation.method} {operation.path}", **_unit(operation.unit)}
                     for operation in adapter.operations
                 ],
+                **_further("forwards", [_forward(forward) for forward in adapter.forwards]),
             }
             for adapter in plan.rest
         ],
@@ -63,6 +65,20 @@ def explain(plan: CapabilityPlan) -> dict[str, Any]:
 def _further(key: str, items: list[dict[str, Any]]) -> dict[str, Any]:
     """What most adapters do not have is not mentioned there."""
     return {key: items} if items else {}
+
+
+def _forward(forward: ForwardPlan) -> dict[str, Any]:
+    request = {key: value for key, value in _request(forward.call.request).items() if key not in ("method", "url")}
+    defaults = dict((*forward.header_defaults, *forward.query_defaults))
+    return {
+        "route": f"* {forward.path}",
+        "to": forward.call.api.namespace,
+        "url": "".join(map(_inline, forward.call.request.origin)) + ("/<path>" if forward.takes_rest else ""),
+        "trusted": list(forward.trusted),
+        **({"not": sorted(forward.taken)} if forward.taken else {}),
+        **request,
+        **({"defaults": defaults} if defaults else {}),
+    }
 
 
 def _resource(resource: ResourcePlan) -> dict[str, Any]:
