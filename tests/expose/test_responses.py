@@ -44,6 +44,7 @@ async def served(operation: str) -> AsyncIterator[tuple[RecordingUpstream, Clien
         pytest.param("{'200': {}, '201': {}}", 201, 201, id="the upstream's own among them"),
         pytest.param("{'202': {}, '201': {}}", 200, 201, id="else the first"),
         pytest.param("{'2XX': {}}", 203, 203, id="any success"),
+        pytest.param("{'2XX': {}, '201': {}}", 203, 203, id="any success beside a named one"),
         pytest.param("{'404': {}}", 201, 201, id="nothing is said of a success"),
     ],
 )

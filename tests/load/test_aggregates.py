@@ -364,6 +364,11 @@ def test_a_function_does_not_refer_to_another() -> None:
     assert (problem.code, problem.at.line) == ("chained-ref", line_of(text, "name: more"))
 
 
+def test_a_fault_of_a_function_is_not_told_again_of_those_that_refer_to_it() -> None:
+    functions = f"{GET}    - {{name: more, ref: orders.get-order}}\n"
+    assert only(capability(of_mcp("{ref: orders.more}"), functions=functions)).code == "chained-ref"
+
+
 @pytest.mark.parametrize(
     ("beside", "code"),
     [

@@ -178,3 +178,11 @@ def test_what_an_imported_function_binds_comes_along(tmp_path: Path) -> None:
     path = write(tmp_path, fleet=fleet.replace("with: {imo: fleet.imo}", with_), api=api)
     tool = plan_file(path, {"HARBOUR": "Kiel"})[0].mcp[0].tools[0].unit
     assert sent(tool, {"imo": "7"}).url == "https://api.example.com/ships/7?harbour=Kiel"
+
+
+def test_what_an_imported_adapter_binds_comes_along(tmp_path: Path) -> None:
+    doors = DOORS.replace("exposes:", "binds: [{namespace: ports, keys: {HARBOUR: HARBOUR}}]\nexposes:")
+    api = API.replace("{method: GET}", "{method: GET, inputParameters: {harbour: {in: query}}}")
+    doors = doors.replace("with: {imo: ships.number}", "with: {imo: ships.number, harbour: '{{ports.HARBOUR}}'}")
+    (rest,) = plan_file(write(tmp_path, "", SHIPS, doors=doors, api=api), {"HARBOUR": "Kiel"})[0].units
+    assert sent(rest, {"number": "7"}).url == "https://api.example.com/ships/7?harbour=Kiel"

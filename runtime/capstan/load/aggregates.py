@@ -230,17 +230,13 @@ def _is_required(parameter: model.Parameter) -> bool:
 
 def _overridden(inherited: model.Parameter, said: model.Parameter) -> model.Parameter:
     """An input of a function of which the unit says more, such as its place in a REST request."""
-    default = said.default if said.default is not None else inherited.default
-    required = said.required
-    if required is None:
-        required = default is None and _is_required(inherited)
     return replace(
         said,
         where=said.where or inherited.where,
         schema=_schema(inherited.schema, said.schema),
-        required=required,
+        required=said.required if said.required is not None else _is_required(inherited),
         value=said.value if said.value is not None else inherited.value,
-        default=default,
+        default=said.default if said.default is not None else inherited.default,
     )
 
 

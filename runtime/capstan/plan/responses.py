@@ -56,7 +56,7 @@ def plan_replies(operation: model.RestOperation, problems: list[Problem], *, is_
             DeclaredAnswer(r.status, r.description, tuple((c.media_type, _schema(c)) for c in r.content))
             for r in responses
         ),
-        tuple(sorted(int(response.status) for response in successes if response.status.isdigit())),
+        tuple(int(response.status) for response in successes if response.status.isdigit()),
         any(not response.status.isdigit() for response in successes),
         types[0] if types else None if is_mapped else media_type,
     )
