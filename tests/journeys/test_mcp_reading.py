@@ -121,7 +121,8 @@ capability:
     namespace: other-mcp
     port: 9090
     tools: [{name: where, description: Says where., outputParameters: [{name: place, type: string, value: here}]}]
-    resources: [{name: here, label: Here, uri: 'data://here', outputParameters: [{type: string, value: Here it is.}]}]
+    resources:
+    - {name: here, label: Here, uri: 'data://here', outputParameters: [{name: text, type: string, value: Here.}]}
     prompts: [{name: outreach, label: Other outreach, template: [{role: user, content: Write.}]}]
 """
 TOOLS = """\
@@ -398,7 +399,7 @@ async def test_a_mapped_text_is_that_text(session: Session, upstream: RecordingU
 
 async def test_a_mock_answers_from_the_file(session: Session) -> None:
     assert json.loads((await session.text("data://mock/Ann")).text) == {"hello": "Hi Ann"}
-    assert (await session.text("data://here")).text == "Here it is."
+    assert json.loads((await session.text("data://here")).text) == {"text": "Here."}
 
 
 async def test_steps_are_run_one_after_the_other(session: Session, upstream: RecordingUpstream) -> None:
@@ -619,3 +620,60 @@ async def test_stdio_offers_the_same(era: Any, tmp_path: Path, upstream: Recordi
         result = await client.get_prompt("house", {"who": "Ann"})
         assert isinstance(result.messages[0].content, TextContent)
         assert result.messages[0].content.text == "Answer Ann."
+
+
+# --- a server that watches its files
+
+
+async def test_what_a_changed_file_offers_is_offered_from_then_on(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(TOOLS)
+    async with serving(file, "--watch", ports=(9090,)) as server:
+        async with Client(server.mcp, mode="legacy") as early:
+            assert early.server_capabilities.resources is None
+            (tmp_path / "house.md").write_text("Answer {{who}}.")
+            added = """\
+    resources:
+    - {name: here, label: Here, uri: 'data://here', outputParameters: [{name: text, type: string, value: Here.}]}
+    prompts: [{name: house, label: House, arguments: [{name: who}], location: 'file:///./house.md'}]
+"""
+            file.write_text(TOOLS + added)
+            await server.said("reloaded")
+            (here,) = (await early.read_resource("data://here")).contents  # the session stayed
+            assert isinstance(here, TextResourceContents)
+            assert json.loads(here.text) == {"text": "Here."}
+        async with Client(server.mcp) as client:
+            assert client.server_capabilities.resources is not None
+            assert client.server_capabilities.prompts is not None
+            (tmp_path / "house.md").write_text("Answer {{who}} soon.")
+            await server.said("reloaded", times=2)
+            (message,) = (await client.get_prompt("house", {"who": "Ann"})).messages
+            assert isinstance(message.content, TextContent)
+            assert message.content.text == "Answer Ann soon."
+        file.write_text(TOOLS)
+        await server.said("reloaded", times=3)
+        async with Client(server.mcp) as client:
+            assert client.server_capabilities.prompts is None
+
+
+async def test_a_long_folder_is_cut_short_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    for number in range(10_000):
+        (tmp_path / "docs" / f"{number:05}.txt").touch()
+    added = "    resources: [{name: docs, uri: 'docs://all', location: 'file:///./docs'}]\n"
+    (tmp_path / "c.yaml").write_text(TOOLS + added)
+    async with serving(tmp_path / "c.yaml", ports=(9090,)) as server, Client(server.mcp) as client:
+        found, cursor = 0, None
+        while True:
+            page = await client.list_resources(cursor=cursor)
+            found += len(page.resources)
+            assert page.meta is not None
+            assert page.meta["capstan/not-listed"] == ["docs://all/"]
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        assert found == 1000
+        await server.said("docs://all/ has more than 1000 files")
+        (content,) = (await client.read_resource("docs://all/09999.txt")).contents
+        assert isinstance(content, TextResourceContents)
+        assert content.text == ""
