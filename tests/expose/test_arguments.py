@@ -321,3 +321,26 @@ def test_infinite_numbers_never_pass() -> None:
         error = refusal(reader, urlencode({"a": text}))
         assert error.argument == "a"
     assert math.isfinite(read(reader, "a=1e300")["a"])
+
+
+def inside_reader() -> ArgumentReader:
+    inputs = "[{name: id, in: body, type: string, value: $.user.id}, {name: plan, in: body, type: string}]"
+    body = "{type: json, data: {id: '{{id}}', plan: '{{plan}}'}}"
+    return ArgumentReader(route_of(f"{{method: POST, body: {body}}}", f"{{inputParameters: {inputs}}}").unit, ())
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"user": {"id": "u-1", "name": "Ada"}, "plan": "p"}, {"id": "u-1", "plan": "p"}),
+        ({"user": {"name": "Ada"}}, {}),
+        ({"user": "u-1"}, {}),
+        ({}, {}),
+    ],
+)
+def test_an_input_can_stand_inside_the_body(body: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert read(inside_reader(), body=json.dumps(body).encode()) == expected
+
+
+def test_an_input_inside_the_body_is_not_found_under_its_own_name() -> None:
+    assert refusal(inside_reader(), body=b'{"id": "u-1"}').argument == "id"

@@ -119,6 +119,19 @@ def test_members_of_a_body_are_one_object() -> None:
     }  # fmt: skip
 
 
+def test_an_input_inside_the_body_is_described_where_it_stands() -> None:
+    body = "{type: json, data: {id: '{{id}}', first: '{{first}}'}}"
+    inputs = """[{name: id, in: body, type: string, value: $.user.id, required: true},
+                 {name: first, in: body, type: string, description: Of the name., value: $.user.name.first}]"""
+    told = described(f"{{method: POST, body: {body}}}", f"{{inputParameters: {inputs}}}")["requestBody"]
+    name = {"type": "object", "properties": {"first": {"type": "string", "description": "Of the name."}}}
+    user = {"type": "object", "properties": {"id": {"type": "string"}, "name": name}, "required": ["id"]}
+    assert told["content"]["application/json"]["schema"] == {
+        "type": "object", "properties": {"user": user}, "additionalProperties": False, "required": ["user"],
+    }  # fmt: skip
+    assert told["required"] is True
+
+
 def test_an_operation_without_inputs_has_neither_parameters_nor_body() -> None:
     found = described("{}")
     assert "parameters" not in found

@@ -32,11 +32,13 @@ class ArgumentReader:
                          for i in unit.inputs if i.where == "header"}  # fmt: skip
         self._cookies = {i.name: _reader(i) for i in unit.inputs if i.where == "cookie"}
         self._whole = next((i.name for i in unit.inputs if i.whole_body), None)
-        self._fields = frozenset(i.name for i in unit.inputs if i.where == "body" and not i.whole_body)
+        self._fields = frozenset(i.name for i in unit.inputs if i.where == "body" and not (i.whole_body or i.body_path))
+        self._inside = [(i.name, i.body_path) for i in unit.inputs if i.body_path]
+        self._members = self._fields | {path[0] for _, path in self._inside}
         body = unit.call.request.body if unit.call is not None else None
         self._text_body = isinstance(body, TextPlan)
         self._form_body = isinstance(body, WholeFormPlan)
-        self.takes_body = self._whole is not None or bool(self._fields)
+        self.takes_body = self._whole is not None or bool(self._members)
 
     def read(self, path: list[str], query: bytes, headers: Headers, body: bytes | None) -> dict[str, Any]:
         """The arguments as the caller gave them; the guard checks them next.
@@ -113,15 +115,29 @@ class ArgumentReader:
         if self._whole is not None:
             arguments[self._whole] = value
             if isinstance(value, dict):
-                arguments.update({name: value[name] for name in self._fields if name in value})
+                self._take_fields(value, arguments)
             return
         if not isinstance(value, dict):
             raise BindError("bad-argument", "the body must be a JSON object")
         for name in value:
-            if name not in self._fields:
+            if name not in self._members:
                 raise BindError("unknown-argument", f"there is no argument '{name}' in the body",
-                                hint=suggest(name, self._fields), argument=name)  # fmt: skip
-        arguments.update(value)
+                                hint=suggest(name, self._members), argument=name)  # fmt: skip
+        self._take_fields(value, arguments)
+
+    def _take_fields(self, body: dict[str, Any], arguments: dict[str, Any]) -> None:
+        arguments.update({name: body[name] for name in self._fields if name in body})
+        for name, path in self._inside:
+            _take_inside(body, path, name, arguments)
+
+
+def _take_inside(body: Any, path: tuple[str, ...], name: str, arguments: dict[str, Any]) -> None:
+    """The argument at a path of the body; what is not there is not given."""
+    for member in path:
+        if not isinstance(body, dict) or member not in body:
+            return
+        body = body[member]
+    arguments[name] = body
 
 
 def media_types(unit: UnitPlan) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from capstan.errors import Problem
 from capstan.load.document import Place
-from capstan.load.expression import Template, fold, match_name, parse_template
+from capstan.load.expression import ExpressionError, Template, fold, match_name, parse_template
+from capstan.load.jsonpath import parse_jsonpath
 from capstan.load.model import Parameter, RestOperation, Unit, Where, WithEntry
 from capstan.load.schema import Checker, closest, suggest
 from capstan.plan.scope import ReferenceFault, Scope
@@ -46,6 +47,7 @@ class Draft:
     declared: bool
     whole_body: bool = False
     used: bool = False
+    body_path: tuple[str, ...] = ()  # where in the caller's body it stands, if not under its own name
 
 
 @dataclass(slots=True)
@@ -80,7 +82,8 @@ class Names:
         """Take the unit's own inputs and the variables of its route."""
         route = self.rest.path_parameters if self.rest is not None else ()
         for parameter in self.unit.parameters:
-            if parameter.value is not None:
+            body_path = self._body_path(parameter)
+            if parameter.value is not None and not body_path:
                 self.fixed[parameter.name] = self._exposed_value(parameter)
                 continue
             slot = match_name(parameter.name, route) if parameter.where in (None, "path") else None
@@ -98,7 +101,8 @@ class Names:
             self.inputs[parameter.name] = Draft(
                 parameter.name, where, dict(parameter.schema), slot is not None or required,
                 parameter.default if parameter.default is not None else ABSENT, parameter.at, declared=True,
-                whole_body=where == "body" and parameter.name == "body",
+                whole_body=where == "body" and parameter.name == "body" and not body_path,
+                body_path=body_path,
             )  # fmt: skip
             if slot is not None:
                 self.slots[slot] = parameter.name
@@ -123,6 +127,21 @@ class Names:
             draft = self.inputs.get(self.slots[parameter.name])
             if draft is not None and not draft.used and not draft.declared:
                 del self.inputs[draft.name], self.slots[parameter.name]
+
+    def _body_path(self, parameter: Parameter) -> tuple[str, ...]:
+        """`value: $.a.b` of an input of the body: it stands inside, and not under its own name."""
+        value = parameter.value
+        text = value.literal if isinstance(value, Template) else None
+        if self.rest is None or text is None or not text.startswith("$."):
+            return ()
+        if parameter.where != "body" and (parameter.where is not None or self.rest.method in _WITHOUT_BODY):
+            return ()
+        try:
+            chain = parse_jsonpath(text).chain or ()
+        except ExpressionError:
+            return ()
+        names = tuple(name for name in chain if isinstance(name, str) and name != "*")
+        return names if len(names) == len(chain) else ()
 
     def _check_name(self, parameter: Parameter, where: Where | None) -> None:
         """An operation may say more of an input its resource declares; else a name is taken once."""

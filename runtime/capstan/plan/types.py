@@ -192,6 +192,7 @@ class Input:
     required: bool
     default: Any = ABSENT
     whole_body: bool = False
+    body_path: tuple[str, ...] = ()  # where in a REST body it stands, if not under its own name
 
 
 @dataclass(frozen=True, slots=True)

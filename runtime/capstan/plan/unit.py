@@ -58,7 +58,7 @@ def plan_unit(
         if not draft.used and (draft.declared or (calls and draft.where == "path")):
             names.warn("unused-input", f"the input '{draft.name}' is used by nothing", draft.at)
     inputs = tuple(
-        types.Input(d.name, d.where or "query", d.schema, d.required, d.default, d.whole_body)
+        types.Input(d.name, d.where or "query", d.schema, d.required, d.default, d.whole_body, d.body_path)
         for d in names.inputs.values()
     )
     schema = _input_schema(inputs)
