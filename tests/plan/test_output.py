@@ -279,6 +279,8 @@ def mock(outputs: str, inputs: str = "[]") -> UnitPlan:
         pytest.param("{l: {type: array, items: {a: {type: string, value: x}, b: {type: integer, value: '2'}}}}", {},
                      {"l": [{"a": "x", "b": 2}]}, id="an array of one object of names"),
         pytest.param("[{type: object, properties: {a: {type: string, value: x}}}]", {}, {"value": {"a": "x"}}, id="an object without a name"),
+        pytest.param("[{type: array, mapping: $.results, items: [{type: object, properties: {a: {type: string, const: x}}}]}]", {},
+                     {"value": [{"a": "x"}]}, id="a path that leads nowhere"),
         pytest.param("{a: {const: '{{who}}'}}", {"who": "w"}, {"a": "{{who}}"}, id="a const is no template"),
         pytest.param("{l: {type: array, value: [a, '{{who}}']}}", {"who": "w"}, {"l": ["a", "w"]}, id="a list with a template"),
     ],

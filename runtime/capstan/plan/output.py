@@ -174,7 +174,20 @@ def _without_gaps(source: Joined, arguments: Arguments) -> str:
 
 def mock_outputs(outputs: tuple[Output, ...]) -> tuple[Output, ...]:
     """Those of a unit that calls nothing: what has no name is called `value`, as by the peer engine."""
-    return tuple(output if output.name else replace(output, name="value") for output in outputs)
+    return tuple(_without_path(output if output.name else replace(output, name="value")) for output in outputs)
+
+
+def _without_path(output: Output) -> Output:
+    """Where nothing answers, a path on the way to constants leads nowhere and is left out."""
+    if not _is_nested(output):
+        return output
+    return replace(
+        output,
+        path=None,
+        properties=None if output.properties is None else tuple(map(_without_path, output.properties)),
+        items=None if output.items is None else _without_path(output.items),
+        values=None if output.values is None else _without_path(output.values),
+    )
 
 
 def plan_outputs(outputs: tuple[Output, ...], resolve: Resolve, *, members: bool = False) -> Shape:
