@@ -14,6 +14,7 @@ import re
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, BinaryIO, Final
@@ -21,6 +22,7 @@ from typing import Any, BinaryIO, Final
 _HEAP_BYTES: Final = 128 * 1024**2  # of one script
 _ADDRESS_BYTES: Final = 768 * 1024**2  # of this process, and of one that it starts
 _FILE_BYTES: Final = 0
+_OPEN_FILES: Final = 64
 _STACK_BYTES: Final = 1024**2  # of JavaScript; the thread has 8 MiB
 _JAVASCRIPT_PLACE: Final = re.compile(r"<input>:(\d+)")
 
@@ -100,11 +102,17 @@ def _javascript(job: dict[str, Any], context: str) -> str:
         starts.append(line)
         run("\n" * line + code, starts)
         line += code.count("\n") + 1
-    with suppress(quickjs.JSException):
-        while sandbox.execute_pending_job():
-            pass
+    _finish_promises(sandbox, job["seconds"])
     text = run("__capstan_end(typeof result === 'undefined' ? null : result)")
     return str(text)
+
+
+def _finish_promises(sandbox: Any, seconds: float) -> None:
+    """Run what waits for promises that are settled. One that fails rejects another promise and nothing else."""
+    end = time.monotonic() + seconds
+    while sandbox.execute_pending_job():
+        if time.monotonic() > end:
+            raise _Stopped("timeout", "")
 
 
 def _javascript_stop(text: str, starts: Sequence[int], job: dict[str, Any]) -> _Stopped:
@@ -195,12 +203,11 @@ def _limit_self() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_BYTES, _ADDRESS_BYTES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_BYTES, _FILE_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
     with suppress(ImportError, OSError, AttributeError):  # Linux: end with the parent, however that ends
         import ctypes  # noqa: PLC0415
 
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    if os.getppid() == 1:
-        os._exit(0)
 
 
 def _limit_cpu(seconds: float) -> None:

@@ -45,7 +45,8 @@ class Scripts:
         """
         free = self._free.setdefault(plan.language, asyncio.Semaphore(_MOST_PROCESSES))
         try:
-            await asyncio.wait_for(free.acquire(), plan.timeout_seconds)
+            async with asyncio.timeout(plan.timeout_seconds):
+                await free.acquire()
         except TimeoutError:
             raise _failure(plan, "script-timeout", "other scripts took all processes for too long") from None
         try:
@@ -69,7 +70,8 @@ class Scripts:
                 "seconds": plan.timeout_seconds, "statements": plan.statement_limit, "most": self._most_bytes,
             }  # fmt: skip
             limit = plan.timeout_seconds + _GRACE_SECONDS
-            found = await asyncio.wait_for(worker.ask(json.dumps(job).encode(), context, self._most_bytes), limit)
+            async with asyncio.timeout(limit):
+                found = await worker.ask(json.dumps(job).encode(), context, self._most_bytes)
         except TimeoutError:
             await self._end(worker)
             return {"kind": "timeout"}, b""
@@ -123,13 +125,13 @@ class _Worker:
         self.process = process
         self.runs = 0
 
-    async def ask(self, *frames_and_most: Any) -> tuple[dict[str, Any], bytes]:
-        *frames, most = frames_and_most
+    async def ask(self, job: bytes, context: bytes, most: int) -> tuple[dict[str, Any], bytes]:
+        """Run one script: the header of the answer, and the JSON text of its result."""
         self.runs += 1
         into, out = self.process.stdin, self.process.stdout
         assert into is not None
         assert out is not None
-        for frame in frames:
+        for frame in (job, context):
             into.write(len(frame).to_bytes(4, "big") + frame)
         await into.drain()
         head = json.loads(await _frame(out, most))
@@ -137,6 +139,8 @@ class _Worker:
 
     def kill(self) -> None:
         """It leads a group of its own, so that nothing it started stays behind."""
+        if self.process.returncode is not None:
+            return  # its number may be another's by now
         if self.process.stdin is not None:
             self.process.stdin.close()
         with suppress(ProcessLookupError, PermissionError):

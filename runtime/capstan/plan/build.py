@@ -19,9 +19,9 @@ from capstan.load.schema import suggest
 from capstan.plan import types
 from capstan.plan.auth import Credential, Fill, plan_auth
 from capstan.plan.decode import plan_decoder
+from capstan.plan.flow import ScriptRun
 from capstan.plan.forward import forward_operation, forwarded_parameters, plan_forward
 from capstan.plan.mcp import PlanUnit, plan_prompts, plan_resources
-from capstan.plan.output import Whole
 from capstan.plan.responses import plan_replies
 from capstan.plan.site import join_plans
 from capstan.plan.target import Target
@@ -128,6 +128,7 @@ class _Builder:
             capability.title, capability.description,
             tuple(self.apis.values()), tuple(rest), tuple(mcp), self._secrets(), self._control(),
         )  # fmt: skip
+        plan = replace(plan, sources=(*plan.sources, *_script_files(plan)))
         return plan, [*self.problems, *self.variables.problems]
 
     def _control(self) -> types.ControlPlan | None:
@@ -406,8 +407,8 @@ class _Builder:
             names = [fold(name) for name in item.path_parameters]
             if len(set(names)) != len(names):
                 self.problem("duplicate-name", f"the path {item.path} names a variable twice", item.path_at)
-            is_mapped = not isinstance(unit.shape, Whole) or unit.call is None
-            replies = plan_replies(item, [] if item.unit.refused else self.problems, is_mapped=is_mapped)
+            problems = [] if item.unit.refused else self.problems
+            replies = plan_replies(item.responses, unit.media_type, problems, is_mapped=unit.is_mapped)
             operations.append(
                 types.RestOperationPlan(
                     item.method, str(item.path), segments, item.tags, unit, replies, at=item.unit.at
@@ -451,6 +452,11 @@ class _Builder:
 
 def _prompt_files(adapters: list[types.McpPlan]) -> list[str]:
     return [prompt.file for adapter in adapters for prompt in adapter.prompts if prompt.file is not None]
+
+
+def _script_files(plan: types.CapabilityPlan) -> list[str]:
+    steps = [step.does for unit in plan.units if unit.flow is not None for step in unit.flow.steps]
+    return [file for does in steps if isinstance(does, ScriptRun) for file in does.script.files]
 
 
 def _environment_binds(capability: model.Capability) -> list[model.Bind]:

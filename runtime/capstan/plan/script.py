@@ -90,7 +90,7 @@ def _language(step: model.ScriptStep, scripting: model.Scripting, tell: Tell) ->
         return None
     lost = missing(language)
     if lost is not None:
-        tell("missing-package", f"scripts in {language} need '{lost}', which is not installed", at, INSTALL)
+        tell("missing-library", f"scripts in {language} need '{lost}', which is not installed", at, INSTALL)
         return None
     return language
 
@@ -150,8 +150,9 @@ def _read(path: Path, name: str, at: Place, tell: Tell) -> str | None:
 def _sources(
     language: Language, texts: list[tuple[str, Path, str, Place]], tell: Tell
 ) -> tuple[ScriptSource, ...] | None:
-    answers = _checked(language, tuple(text for _, _, text, _ in texts))
-    if answers is None:
+    try:
+        answers = _checked(language, tuple(text for _, _, text, _ in texts))
+    except (OSError, ValueError, subprocess.SubprocessError):
         tell("bad-script", "the syntax of the script cannot be checked: the check broke off", texts[-1][3], "")
         return None
     sources: list[ScriptSource] = []
@@ -167,16 +168,14 @@ Checked = tuple[str | None, int | None, str, tuple[int, ...]]  # what is wrong, 
 
 
 @functools.lru_cache(maxsize=256)
-def _checked(language: Language, codes: tuple[str, ...]) -> tuple[Checked, ...] | None:
+def _checked(language: Language, codes: tuple[str, ...]) -> tuple[Checked, ...]:
     """What the engine of a language says of sources. A process: a text that crashes the parser must not end ours."""
-    try:
-        done = subprocess.run(  # noqa: S603 - our own program, without a shell
-            command("script_check.py", language), input=json.dumps(codes).encode(), capture_output=True,
-            env=environment(), cwd="/", timeout=_CHECK_SECONDS, check=True, start_new_session=True,
-        )  # fmt: skip
-        answers: list[dict[str, Any]] = json.loads(done.stdout)
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return None
+    done = subprocess.run(  # noqa: S603 - our own program, without a shell
+        command("script_check.py", language), input=json.dumps(codes).encode(), stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, env=environment(), cwd="/", timeout=_CHECK_SECONDS, check=True,
+        start_new_session=True,
+    )  # fmt: skip
+    answers: list[dict[str, Any]] = json.loads(done.stdout)
     return tuple(
         (answer.get("wrong"), answer.get("line"), answer.get("code", ""), tuple(answer.get("lines", ())))
         for answer in answers

@@ -18,10 +18,10 @@ ERRORS_PAGE = HERE.parents[2] / "docs" / "errors.md"
 CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 # What makes, raises or tells a problem -> which of its arguments is the code.
 TELLERS = {
-    **dict.fromkeys(("Problem", "problem", "warn", "fail", "_fail"), 0),
+    **dict.fromkeys(("Problem", "problem", "warn", "fail", "_fail", "tell"), 0),
     **dict.fromkeys(("CallError", "BindError", "UpstreamError", "UpstreamTimeout", "UpstreamRefused"), 0),
     **dict.fromkeys(("ShapeError", "_broken"), 0),
-    **dict.fromkeys(("Violation", "_tell"), 1),
+    **dict.fromkeys(("Violation", "_tell", "_failure"), 1),
 }
 # Codes of no file: a path that leads nowhere has no YAML to show.
 WITHOUT_FILE = {"no-such-file"}

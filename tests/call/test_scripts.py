@@ -1,0 +1,416 @@
+"""Scripts while they run: what they see and give, and what stops them. Every process of theirs is a real one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capstan.call.scripts import Scripts
+from capstan.errors import ScriptError
+from capstan.load import load
+from capstan.plan.build import build_plan
+from capstan.plan.flow import ScriptRun
+from capstan.plan.script import ScriptPlan
+from capstan.scripting import Language
+from capstan.settings import Settings
+from support import live
+
+NO_END = 10**15  # statements nobody reaches in the time of a test
+LOOPS: dict[Language, str] = {"javascript": "while (true) {}", "python": "while True:\n    pass"}
+BOTH = pytest.mark.parametrize("language", ["javascript", "python"])
+
+
+def capability(folder: Path, steps: list[dict[str, Any]], **scripting: Any) -> Path:
+    """A file with one tool, `act`, of these steps."""
+    tool = {"name": "act", "description": "Act.", "steps": steps,
+            "inputParameters": [{"name": "value", "description": "Any value.", "required": False}]}  # fmt: skip
+    control = {"type": "control", "port": 9092, "management": {"scripting": scripting}}
+    mcp = {"type": "mcp", "namespace": "m", "port": 9090, "tools": [tool]}
+    path = folder / "capability.yaml"
+    path.write_text(json.dumps({"naftiko": "1.0.0-alpha2", "capability": {"exposes": [control, mcp]}}))
+    return path
+
+
+def planned(folder: Path, language: Language, *codes: str, **limits: Any) -> ScriptPlan:
+    """The plan of a script, which comes after those it depends on, as a file with it gives it."""
+    suffix = {"javascript": "js", "python": "py"}[language]
+    names = [f"script{number}.{suffix}" for number in range(len(codes))]
+    for name, code in zip(names, codes, strict=True):
+        (folder / name).write_text(code, "utf-8")
+    step = {"name": "step", "type": "script", "language": language, "location": "file:///./", "file": names[-1],
+            **({"dependencies": names[:-1]} if names[:-1] else {})}  # fmt: skip
+    plan, _ = build_plan(load(capability(folder, [step], **limits)))
+    (unit,) = plan.units
+    assert unit.flow is not None
+    run = unit.flow.steps[0].does
+    assert isinstance(run, ScriptRun)
+    return run.script
+
+
+@pytest.fixture
+async def scripts() -> AsyncIterator[Scripts]:
+    running = Scripts(Settings(max_parsed_bytes=1024**2))
+    yield running
+    await running.close()
+
+
+async def failure(scripts: Scripts, plan: ScriptPlan, **context: Any) -> ScriptError:
+    with pytest.raises(ScriptError) as caught:
+        await scripts.run(plan, context)
+    assert (caught.value.outcome, caught.value.retry_safe) == ("not-sent", True)
+    return caught.value
+
+
+# --- what a script sees and gives
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "result"),
+    [
+        pytest.param("javascript", "result = {sum: context.a + 1, kept: context['some-step'].length}",
+                     {"sum": 3, "kept": 2}, id="javascript sees context"),
+        pytest.param("python", "result = {'sum': context['a'] + 1, 'kept': len(context['some-step'])}",
+                     {"sum": 3, "kept": 2}, id="python sees context"),
+        pytest.param("javascript", "const result = [1, 'é', null, true, 1.5]", [1, "é", None, True, 1.5], id="const"),
+        pytest.param("javascript", "let result = new Map([['a', new Set([1, 1])]])", {"a": [1]}, id="maps and sets"),
+        pytest.param("javascript", "var result = new Date(0)", "1970-01-01T00:00:00.000Z", id="a date is its text"),
+        pytest.param("javascript", "const unused = 1", None, id="javascript without a result"),
+        pytest.param("python", "unused = 1", None, id="python without a result"),
+        pytest.param("python", "result = (1, {'a': 10**30})", [1, {"a": 10**30}], id="tuples and long numbers"),
+        pytest.param("javascript", "console.log(context); print('x'); result = 1", 1, id="javascript may print"),
+        pytest.param("python", "print(context)\nresult = 1", 1, id="python may print"),
+        pytest.param("javascript", "Promise.resolve(7).then(x => { result = x })", 7, id="settled promises"),
+        pytest.param("javascript", "JSON.stringify = () => '1'; Number.isFinite = null; result = {a: [2]}", {"a": [2]},
+                     id="what it does to built-in functions is its own affair"),
+        pytest.param("python", "import json, math\nresult = json.loads('[1]') + [math.floor(2.5)]", [1, 2],
+                     id="python has some modules"),
+    ],
+)  # fmt: skip
+async def test_a_script_gives_its_result(
+    scripts: Scripts, tmp_path: Path, language: Language, code: str, result: Any
+) -> None:
+    plan = planned(tmp_path, language, code)
+    assert await scripts.run(plan, {"a": 2, "some-step": ["x", "y"]}) == result
+
+
+@pytest.mark.parametrize(
+    ("language", "codes"),
+    [
+        ("javascript", ["'use strict';\nfunction twice(x) { return 2 * x; }", "result = twice(context.a)"]),
+        ("python", ["def twice(x):\n    return 2 * x\n", "result = twice(context['a'])"]),
+    ],
+)
+async def test_what_it_depends_on_is_run_before_it(
+    scripts: Scripts, tmp_path: Path, language: Language, codes: list[str]
+) -> None:
+    assert await scripts.run(planned(tmp_path, language, *codes), {"a": 21}) == 42
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("javascript", "result = typeof left === 'undefined'; globalThis.left = 1; Array.prototype.left = 1"),
+        ("python", "try:\n    left\n    result = False\nexcept NameError:\n    result = True\nleft = 1"),
+    ],
+)
+async def test_nothing_of_a_run_is_left_to_the_next(
+    scripts: Scripts, tmp_path: Path, language: Language, code: str
+) -> None:
+    plan = planned(tmp_path, language, code)
+    assert [await scripts.run(plan, {}) for _ in range(3)] == [True, True, True]
+
+
+async def test_a_flow_hands_a_script_its_inputs_and_earlier_answers_by_name(tmp_path: Path) -> None:
+    (tmp_path / "first.js").write_text("result = {twice: context.value * 2, extra: context.extra}")
+    (tmp_path / "second.py").write_text("result = [context['value'], context['one-step']['twice'], context['value2']]")
+    common = {"type": "script", "location": "file:///./"}
+    steps: list[dict[str, Any]] = [
+        {"name": "one-step", "file": "first.js", "language": "javascript", "with": {"extra": "{{value}}"}, **common},
+        {"name": "two", "file": "second.py", "language": "python", "with": {"value2": "$.one-step.extra"}, **common},
+    ]
+    path = capability(tmp_path, steps)
+    path.write_text(path.read_text().replace('"steps"', '"mappings": [{"target": "all", "value": "$.two"}], "steps"'))
+    async with live(path) as units:
+        answer = await units["act"].call({"value": 21})
+    assert answer.value == {"all": [21, 42, 21]}
+
+
+# --- what it cannot do
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "message"),
+    [
+        pytest.param("javascript", "result = () => 1", "'result' is a function, which is no JSON value", id="function"),
+        pytest.param("javascript", "result = {a: {b: 0 / 0}}", "'b' is NaN, which is no JSON value", id="NaN"),
+        pytest.param("javascript", "result = [1n]", "'0' is a BigInt, which is no JSON value", id="BigInt"),
+        pytest.param("javascript", "result = Promise.resolve(1)", "'result' is a promise", id="promise"),
+        pytest.param("javascript", "result = []; result.push(result)", "circular reference", id="circular javascript"),
+        pytest.param("python", "result = float('nan')", "not JSON compliant: nan", id="nan"),
+        pytest.param("python", "result = {1}", "not JSON serializable", id="set"),
+        pytest.param("python", "result = []\nresult.append(result)", "Circular reference", id="circular python"),
+    ],
+)
+async def test_a_result_that_is_no_json_is_told(
+    scripts: Scripts, tmp_path: Path, language: Language, code: str, message: str
+) -> None:
+    error = await failure(scripts, planned(tmp_path, language, code))
+    assert error.code == "script-failed"
+    assert message in error.message
+
+
+@pytest.mark.parametrize(
+    ("language", "codes", "where"),
+    [
+        ("javascript", ["function f(x) {\n  return x.y.z;\n}", "\n\nresult = f(context)"], "line 2 of 'script0.js'"),
+        ("javascript", ["const unused = 1\n", "\nif (true)\n  throw new Error('own')\n"], "line 3 of 'script1.js'"),
+        ("python", ["def f(x):\n    return 1 / x\n", "\n\nresult = f(0)"], "line 2 of 'script0.py'"),
+        ("python", ["unused = 1", "for i in [1]:\n    if i:\n        raise ValueError('own')"], "line 3 of 'script1.py'"),
+    ],
+)
+async def test_an_error_says_its_line_as_its_author_counts(
+    scripts: Scripts, tmp_path: Path, language: Language, codes: list[str], where: str
+) -> None:
+    error = await failure(scripts, planned(tmp_path, language, *codes))
+    assert error.code == "script-failed"
+    assert where in error.message
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("javascript", "result = require('fs').readFileSync('/etc/passwd', 'utf8')"),
+        ("javascript", "result = process.env"),
+        ("javascript", "fetch('http://127.0.0.1/')"),
+        ("javascript", "new XMLHttpRequest()"),
+        ("javascript", "std.open('/etc/passwd')"),
+        ("javascript", "os.exec(['id'])"),
+        ("javascript", "java.lang.Runtime.getRuntime()"),
+        ("python", "result = open('/etc/passwd').read()"),
+        ("python", "import os\nresult = os.environ"),
+        ("python", "import os\nos.system('id')"),
+        ("python", "from pathlib import Path\nresult = Path('/etc/passwd').read_text()"),
+        ("python", "result = __import__('socket')"),
+        ("python", "result = ().__class__.__base__.__subclasses__()"),
+        ("python", "try:\n    import subprocess\nexcept ImportError:\n    import os\n    os.fork()"),
+    ],
+)
+async def test_a_script_reaches_nothing(scripts: Scripts, tmp_path: Path, language: Language, code: str) -> None:
+    assert (await failure(scripts, planned(tmp_path, language, code))).code == "script-failed"
+
+
+async def test_its_process_knows_no_variable_and_no_open_file_of_ours(
+    scripts: Scripts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_SECRET", "told-to-nobody")
+    with (tmp_path / "open").open("w") as file:
+        os.set_inheritable(file.fileno(), True)
+        for language in LOOPS:
+            await scripts.run(planned(tmp_path, language, "result = 1"), {})
+        groups = [worker.process.pid for worker in scripts._all]
+        found = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _group(pid) in groups]
+        assert len(found) == 3  # one for JavaScript, two for Python
+        for pid in found:
+            assert b"told-to-nobody" not in Path(f"/proc/{pid}/environ").read_bytes()
+            opened = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+            assert not any(str(tmp_path) in name for name in opened)
+
+
+def _group(pid: int) -> int:
+    with contextlib.suppress(ProcessLookupError):
+        return os.getpgid(pid)
+    return 0
+
+
+# --- what stops it
+
+
+@BOTH
+async def test_a_loop_without_end_stops_at_its_statements(scripts: Scripts, tmp_path: Path, language: Language) -> None:
+    error = await failure(scripts, planned(tmp_path, language, LOOPS[language]))
+    assert error.code == "script-limit"
+    assert "beyond 100000 statements" in error.message
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("javascript", "for (;;) { try { x() } catch (e) {} }"),
+        ("javascript", "try { while (true); } catch (e) { result = 1 }"),
+        ("javascript", "const f = () => f2(); const f2 = x => 1; do f(); while (true)"),
+        ("javascript", "for (const x of (function* () { while (true) yield 1 })()) ;"),
+        ("javascript", "(function f() { Promise.resolve().then(f) })()"),
+        ("python", "while True:\n    try:\n        x()\n    except Exception:\n        pass"),
+        ("python", "try:\n    while True: pass\nexcept Exception:\n    result = 1"),
+        ("python", "import itertools\nfor i in itertools.count():\n    if i: pass\n    else:\n        pass"),
+    ],
+)
+async def test_no_form_of_a_loop_escapes_the_count(
+    scripts: Scripts, tmp_path: Path, language: Language, code: str
+) -> None:
+    plan = planned(tmp_path, language, code, statementLimit=1000)
+    assert (await failure(scripts, plan)).code == "script-limit"
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "statements"),
+    [
+        ("javascript", "let n = 0\nfor (let i = 0; i < 5; i++) n += i\nif (n) n++; else n--\nresult = n", 10),
+        ("python", "n = 0\nfor i in range(5):\n    n += i\nif n: n += 1\nelif n: n = 0\nelse: n -= 1\nresult = n", 10),
+    ],
+)
+async def test_the_count_is_that_of_the_statements(
+    scripts: Scripts, tmp_path: Path, language: Language, code: str, statements: int
+) -> None:
+    assert await scripts.run(planned(tmp_path, language, code, statementLimit=statements), {}) == 11
+    plan = planned(tmp_path, language, code, statementLimit=statements - 1)
+    assert (await failure(scripts, plan)).code == "script-limit"
+
+
+@BOTH
+async def test_a_script_that_takes_too_long_is_stopped(scripts: Scripts, tmp_path: Path, language: Language) -> None:
+    plan = planned(tmp_path, language, LOOPS[language], timeout=200, statementLimit=NO_END)
+    await scripts.run(planned(tmp_path, language, "result = 1"), {})
+    began = time.monotonic()
+    error = await failure(scripts, plan)
+    assert (error.code, time.monotonic() - began < 2) == ("script-timeout", True)
+    assert "after 0.2 seconds" in error.message
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("javascript", "const a = []; for (;;) a.push('x'.repeat(1e6) + a.length)"),
+        ("javascript", "result = new Array(2 ** 31).fill('x'.repeat(100))"),
+        ("javascript", "result = 'x'.repeat(2 ** 29)"),
+        ("javascript", "function f(n) { return [f(n + 1)] }\nf(0)"),
+        ("python", "a = []\nwhile True:\n    a.append('x' * 1000000)"),
+        ("python", "result = 'x' * 10**10"),
+        ("python", "result = [0] * 10**10"),
+        ("python", "def f(n):\n    return f(n + 1)\nf(0)"),
+        ("javascript", "result = 'x'.repeat(2 * 1024 ** 2)"),
+        ("python", "result = 'x' * (2 * 1024 ** 2)"),
+    ],
+)
+async def test_memory_nesting_and_size_have_limits(
+    scripts: Scripts, tmp_path: Path, language: Language, code: str
+) -> None:
+    assert (await failure(scripts, planned(tmp_path, language, code))).code == "script-limit"
+    assert await scripts.run(planned(tmp_path, language, "result = 1"), {}) == 1
+
+
+@BOTH
+async def test_the_loop_of_the_server_goes_on_while_scripts_run(
+    scripts: Scripts, tmp_path: Path, language: Language
+) -> None:
+    plan = planned(tmp_path, language, LOOPS[language], timeout=500, statementLimit=NO_END)
+    running = asyncio.create_task(failure(scripts, plan))
+    pauses = []
+    while not running.done():
+        began = time.monotonic()
+        await asyncio.sleep(0.01)
+        pauses.append(time.monotonic() - began)
+    assert (await running).code == "script-timeout"
+    assert len(pauses) > 10
+
+
+@BOTH
+async def test_many_scripts_at_once_each_give_their_own_result(
+    scripts: Scripts, tmp_path: Path, language: Language
+) -> None:
+    plan = planned(tmp_path, language, "result = context['n']")
+    assert await asyncio.gather(*(scripts.run(plan, {"n": n}) for n in range(40))) == list(range(40))
+
+
+@BOTH
+async def test_a_process_that_is_killed_is_the_error_of_one_call(
+    scripts: Scripts, tmp_path: Path, language: Language
+) -> None:
+    plan = planned(tmp_path, language, LOOPS[language], timeout=20000, statementLimit=NO_END)
+    running = asyncio.create_task(failure(scripts, plan))
+    while not scripts._all:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.3)
+    (worker,) = scripts._all
+    os.kill(worker.process.pid, signal.SIGKILL)
+    async with asyncio.timeout(5):
+        error = await running
+    assert (error.code, "its process ended" in error.message) == ("script-failed", True)
+    assert await scripts.run(planned(tmp_path, language, "result = 1"), {}) == 1
+
+
+@BOTH
+async def test_a_process_that_died_between_two_scripts_is_replaced(
+    scripts: Scripts, tmp_path: Path, language: Language
+) -> None:
+    plan = planned(tmp_path, language, "result = 1")
+    assert await scripts.run(plan, {}) == 1
+    (worker,) = scripts._all
+    os.kill(worker.process.pid, signal.SIGKILL)
+    assert await scripts.run(plan, {}) == 1
+    assert worker not in scripts._all
+
+
+@BOTH
+async def test_who_goes_away_takes_the_script_along(scripts: Scripts, tmp_path: Path, language: Language) -> None:
+    plan = planned(tmp_path, language, LOOPS[language], timeout=20000, statementLimit=NO_END)
+    running = asyncio.create_task(scripts.run(plan, {}))
+    while not scripts._all:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    (worker,) = scripts._all
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert worker.process.returncode == -signal.SIGKILL
+    assert not scripts._all
+
+
+@BOTH
+async def test_closing_stops_what_runs_and_leaves_no_process(
+    scripts: Scripts, tmp_path: Path, language: Language
+) -> None:
+    plan = planned(tmp_path, language, LOOPS[language], timeout=20000, statementLimit=NO_END)
+    running = asyncio.create_task(failure(scripts, plan))
+    while not scripts._all:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.3)
+    group = next(iter(scripts._all)).process.pid
+    await scripts.close()
+    assert (await running).code == "script-failed"
+    async with asyncio.timeout(5):
+        while _members(group):  # the kernel takes a moment to bury them
+            await asyncio.sleep(0.01)
+    assert "the server stops" in (await failure(scripts, plan)).message
+
+
+def _members(group: int) -> list[int]:
+    alive = []
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        with contextlib.suppress(OSError):
+            if _group(pid) == group and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                alive.append(pid)
+    return alive
+
+
+async def test_a_wait_for_a_free_process_has_an_end(
+    scripts: Scripts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("capstan.call.scripts._MOST_PROCESSES", 1)
+    plan = planned(tmp_path, "javascript", LOOPS["javascript"], timeout=3000, statementLimit=NO_END)
+    quick = replace(plan, timeout_seconds=0.2)
+    running = asyncio.create_task(failure(scripts, plan))
+    await asyncio.sleep(0.1)
+    error = await failure(scripts, quick)
+    assert (error.code, "other scripts" in error.message) == ("script-timeout", True)
+    await running

@@ -1,0 +1,3 @@
+a = {"b": 1}
+del a["b"]
+result = a

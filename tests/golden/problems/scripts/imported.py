@@ -1,0 +1,5 @@
+"""Mean."""
+
+import statistics
+
+result = statistics.mean(context["values"])

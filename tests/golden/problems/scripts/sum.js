@@ -1,0 +1,1 @@
+result = context.a + context.b;
