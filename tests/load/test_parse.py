@@ -461,7 +461,6 @@ ROOT = "naftiko: 1.0.0-alpha2\n"
         pytest.param(mcp(unit="steps: {a: {call: x.y}}\n      outputParameters: [{mapping: $.a}]"),
                      "'outputParameters'", "outputParameters", id="outputs of steps"),
         pytest.param(rest(unit="mappings: [{targetName: a, value: $.b}]"), "'mappings'", "mappings", id="mappings"),
-        pytest.param(rest(resource="forward: {targetNamespace: a}"), "'forward'", "forward", id="forward"),
         pytest.param(rest(adapter="authentication: {type: bearer, token: a}"), "'authentication'", "authentication",
                      id="authentication of callers over REST"),
         pytest.param(mcp(adapter="authentication: {type: oauth2, resource: a}"), "'authentication'", "authentication",
