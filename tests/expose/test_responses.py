@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import yaml
 
 from capstan.call.engine import open_engine
 from capstan.expose.rest import RestApp, RestUnit
@@ -24,9 +25,10 @@ def text_of(operation: str, method: str = "GET") -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def served(operation: str) -> AsyncIterator[tuple[RecordingUpstream, Client]]:
+async def served(operation: str | dict[str, Any]) -> AsyncIterator[tuple[RecordingUpstream, Client]]:
     async with RecordingUpstream() as upstream, open_engine(QUICK) as engine:
-        plan, _ = plan_of(text_of(operation), {}, {"api": upstream.url})
+        data = text_of(operation) if isinstance(operation, str) else operation
+        plan, _ = plan_of(data, {}, {"api": upstream.url})
         units = engine.units(plan)
         app = RestApp([RestUnit(o, units[id(o.unit)]) for o in plan.rest[0].operations], QUICK, {})
         async with running(app) as client:
@@ -200,3 +202,46 @@ def test_what_cannot_be_answered_is_refused(operation: str, code: str) -> None:
 def test_content_of_an_error_that_is_not_sent_is_told() -> None:
     assert warnings_of(text_of("responses: {'404': {content: {application/json: {}}}}")) == ["undeclared-content"]
     assert warnings_of(text_of("responses: {'404': {content: {application/problem+json: {}}}}")) == []
+
+
+# --- `outputMediaType` of a function
+
+PICTURE = "{name: picture, description: A picture., outputMediaType: image/png, call: api.op}"
+
+
+def with_function(function: str = PICTURE) -> dict[str, Any]:
+    data = text_of("method: GET")
+    data["capability"]["aggregates"] = [{"namespace": "things", "functions": [yaml.safe_load(function)]}]
+    operation = data["capability"]["exposes"][0]["resources"][0]["operations"][0]
+    del operation["call"]
+    operation["ref"] = "things.picture"
+    return data
+
+
+@pytest.mark.parametrize(("upstream", "sent"), [(None, "image/png"), ("image/gif", "image/gif")])
+async def test_a_function_names_the_media_type_of_its_answer(upstream: str | None, sent: str) -> None:
+    async with served(with_function()) as (api, client):
+        api.then(reply(body=PNG, content_type=upstream))
+        status, headers, content = await client.send("/v1/things")
+        assert (status, headers["content-type"], content) == (200, sent, PNG)
+
+
+def test_the_document_knows_the_media_type_of_a_function() -> None:
+    found = document(plan_of(with_function())[0])["paths"]["/v1/things"]["get"]["responses"]["200"]
+    assert found["content"] == {"image/png": {}}
+
+
+async def test_a_function_may_name_its_own_kind_of_json() -> None:
+    function = PICTURE.replace("image/png", "application/hal+json").replace("call:", f"{MAPPED}, call:")
+    async with served(with_function(function)) as (api, client):
+        api.then(reply(data={"a": "x"}))
+        status, headers, content = await client.send("/v1/things")
+        assert (status, headers["content-type"], content) == (200, "application/hal+json", b'"x"')
+
+
+def test_a_function_whose_answer_is_mapped_answers_with_json() -> None:
+    (problem,) = problems_of(with_function(PICTURE.replace("call:", f"{MAPPED}, call:")))
+    assert (problem.code, problem.at.pointer) == (
+        "bad-response",
+        "/capability/aggregates/0/functions/0/outputMediaType",
+    )

@@ -65,6 +65,11 @@ def _contents(node: Node) -> list[model.Content]:
     return found
 
 
+def is_json(media_type: str) -> bool:
+    essence = media_type.partition(";")[0].strip().lower()
+    return essence == "application/json" or essence.endswith("+json")
+
+
 def parse_media_type(node: Node, key: str) -> str | None:
     text = node.text(key)
     if text is not None and not _MEDIA_TYPE.fullmatch(text):

@@ -9,8 +9,9 @@ from typing import Any, Final
 from capstan.errors import Problem
 from capstan.load import model
 from capstan.load.document import Place
+from capstan.load.responses import is_json
+from capstan.plan.decode import UNNAMED, essence_of
 
-_SAYS_NOTHING: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _PROBLEM: Final = "application/problem+json"
 
 
@@ -38,13 +39,16 @@ class Replies:
 
     def media_type_of(self, upstream: str) -> str:
         """The media type that is sent: an answer knows better than a file what it is, where it says so."""
-        says_nothing = upstream.partition(";")[0].strip().lower() in _SAYS_NOTHING
-        return self.media_type if self.media_type is not None and says_nothing else upstream
+        return self.media_type if self.media_type is not None and essence_of(upstream) in UNNAMED else upstream
 
 
-def plan_replies(operation: model.RestOperation, problems: list[Problem], *, is_mapped: bool) -> Replies | None:
-    """None where the file declares nothing: answers are then sent as they come. What is mapped is JSON made here."""
-    responses, media_type = operation.responses, operation.unit.media_type
+def plan_replies(
+    responses: tuple[model.Response, ...], media_type: str | None, problems: list[Problem], *, is_mapped: bool
+) -> Replies | None:
+    """None where the file declares nothing: answers are then sent as they come. What is mapped is JSON made here.
+
+    `media_type` is what the function says, or the operation that it calls.
+    """
     if not responses and media_type is None:
         return None
     successes = [response for response in responses if response.status.startswith("2")]
@@ -58,19 +62,17 @@ def plan_replies(operation: model.RestOperation, problems: list[Problem], *, is_
         ),
         tuple(int(response.status) for response in successes if response.status.isdigit()),
         any(not response.status.isdigit() for response in successes),
-        types[0] if types else None if is_mapped else media_type,
+        next((t for t in (*types, media_type) if t is not None and (is_json(t) or not is_mapped)), None),
     )
 
 
 def _check(response: model.Response, problems: list[Problem], *, is_mapped: bool) -> None:
     for content in response.content:
-        essence = content.media_type.partition(";")[0].strip().lower()
-        is_json = essence == "application/json" or essence.endswith("+json")
         if not response.status.startswith("2"):
-            if essence != _PROBLEM:
+            if content.media_type.partition(";")[0].strip().lower() != _PROBLEM:
                 message = f"errors are sent as {_PROBLEM}, whatever is declared of {response.status}"
                 _tell(problems, "undeclared-content", message, content.at, warning=True)
-        elif is_mapped and (content.binary or not is_json):
+        elif is_mapped and (content.binary or not is_json(content.media_type)):
             what = "bytes" if content.binary else content.media_type
             message = f"the answer is put together from 'outputParameters' or steps: it is JSON, not {what}"
             _tell(problems, "bad-response", message, content.at)

@@ -22,7 +22,7 @@ from capstan.plan.auth import AuthPlan
 from capstan.plan.body import BodyPlan
 from capstan.plan.decode import Decoder, Passing
 from capstan.plan.flow import AssertPlan, Declared, FlowAnswer, ForeachPlan, LookupPlan, ScriptRun
-from capstan.plan.output import Shape
+from capstan.plan.output import Shape, Whole
 from capstan.plan.responses import Replies
 from capstan.plan.values import ABSENT, Arguments, Constant, FromInput, Pair, Secret, Source, fill_pairs, to_text
 
@@ -269,6 +269,16 @@ class UnitPlan:
     shape: Shape
     output_schema: Mapping[str, Any] | None
     flow: FlowPlan | None = None  # instead of the one call
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether its answer is made here, as JSON; else it is the consumed API's own, passed on."""
+        return self.call is None or self.call.decoder is not None or not isinstance(self.shape, Whole)
+
+    @property
+    def media_type(self) -> str | None:
+        """What the file says that its answer is, where the answer does not say."""
+        return self.call.passing.media_type if self.call is not None and self.call.passing is not None else None
 
     @property
     def calls(self) -> tuple[CallPlan, ...]:

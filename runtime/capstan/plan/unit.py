@@ -14,7 +14,7 @@ from capstan.load.model import Effect, Parameter, RestOperation, Scripting, Step
 from capstan.load.schema import Checker
 from capstan.plan import types
 from capstan.plan.body import BodyPlan, plan_body, plan_whole_body
-from capstan.plan.decode import first_names, limit_passing, plan_passing
+from capstan.plan.decode import Passing, first_names, limit_passing, plan_passing
 from capstan.plan.names import Names
 from capstan.plan.output import Resolve, Shape, is_static, mock_outputs, plan_outputs
 from capstan.plan.output_schema import output_schema
@@ -71,7 +71,7 @@ def plan_unit(
         inputs=inputs,
         input_schema=schema,
         checker=_checker(names, schema),
-        call=_for_roots(call, shape),
+        call=_for_roots(_named(call, unit.media_type), shape),
         shape=shape,
         output_schema=output_schema(outputs, shape),
         flow=flow,
@@ -85,6 +85,13 @@ def limited(plan: types.UnitPlan, of_adapter: int | None) -> types.UnitPlan:
         return plan
     passing = limit_passing(plan.call.passing, of_adapter)
     return plan if passing is plan.call.passing else replace(plan, call=replace(plan.call, passing=passing))
+
+
+def _named(call: types.CallPlan | None, media_type: str | None) -> types.CallPlan | None:
+    """The call with what a function says its answer is, which counts before what the operation says."""
+    if call is None or media_type is None:
+        return call
+    return replace(call, passing=replace(call.passing or Passing(), media_type=media_type))
 
 
 def _for_roots(call: types.CallPlan | None, shape: Shape) -> types.CallPlan | None:
