@@ -551,3 +551,35 @@ def test_how_many_items_are_taken_is_a_part_of_the_tool(tmp_path: Path) -> None:
     assert json.loads(json.dumps(unit.input_schema["properties"]["ids"])) == {
         "type": "array", "items": {"type": "string"}, "maxItems": 1000,
     }  # fmt: skip
+
+
+async def test_a_flow_that_is_broken_off_begins_nothing_further(tmp_path: Path) -> None:
+    unit = """
+steps:
+- {name: one, call: api.cancel, with: {id: a}}
+- {name: two, call: api.cancel, with: {id: b}}
+"""
+    from call.flows import flow
+    from support import RecordingUpstream, live, write_capability
+
+    async with RecordingUpstream(HANG) as upstream:
+        async with live(write_capability(tmp_path, flow(unit)), None, {"api": upstream.url}) as units:
+            task = asyncio.create_task(units["act"].call({}))
+            await upstream.wait_for(lambda u: len(u.requests) == 1)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        await upstream.wait_for(lambda u: u.open_connections == 0)
+        assert len(upstream.requests) == 1
+
+
+async def test_of_a_long_answer_of_a_change_its_ids_are_told(tmp_path: Path) -> None:
+    unit = """
+steps:
+- {name: one, call: api.capture, with: {id: a}}
+- {name: two, call: api.read, with: {id: b}}
+"""
+    long = {"capture_id": "c-1", "lines": ["x" * 1000] * 100}
+    error, _ = await run(tmp_path, unit, {}, reply(data=long), reply(500))
+    assert isinstance(error, CallError)
+    assert error.extra["changed"] == {"one": {"capture_id": "c-1"}}

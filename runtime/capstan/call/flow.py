@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from capstan.call.problem import problem_of
 from capstan.call.scripts import Scripts
 from capstan.call.unit import Answer, LiveUnit, parsed
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
 from capstan.errors import BindError, CallError, FlowError, ShapeError
+from capstan.plan.body import to_json
 from capstan.plan.flow import LAST, AssertPlan, ForeachPlan, LookupPlan, decide, declared_key, step_key
 from capstan.plan.output import Whole
 from capstan.plan.types import CallPlan, FlowPlan, HttpRequest, StepPlan, UnitPlan
 from capstan.plan.values import ABSENT
 from capstan.settings import Settings
+
+_TOLD_BYTES: Final = 16 * 1024
 
 
 class LiveFlow(LiveUnit):
@@ -222,7 +225,7 @@ class _Run:
             told = {name: self._states[name] for name in sorted(self._states, key=order.index)}
             error.extra = {**error.extra, "steps": told}
         effects = {step.name for step in self._steps if step.effect != "read"}
-        if changed := {name: self._scope[step_key(name)] for name in effects if step_key(name) in self._scope}:
+        if changed := {name: _short(self._scope[step_key(name)]) for name in effects if step_key(name) in self._scope}:
             error.extra = {**error.extra, "changed": changed}  # an id among it may be all there is to go on by
         if any(name != self._failed for name, _, _ in self._changed):
             error.outcome = "partly"
@@ -237,6 +240,14 @@ def _bind(call: CallPlan, scope: Mapping[str, Any]) -> HttpRequest:
         if not error.argument.startswith("$"):
             raise
         raise ShapeError("unexpected-answer", error.message, outcome="not-sent", retry_safe=True) from error
+
+
+def _short(answer: Any) -> Any:
+    """An answer as it is told beside an error: of a long one, what is no list and no object."""
+    if len(to_json(answer)) <= _TOLD_BYTES:
+        return answer
+    members = answer.items() if isinstance(answer, dict) else ()
+    return {name: value for name, value in members if not isinstance(value, (dict, list)) and len(str(value)) <= 200}
 
 
 def _of_nothing(response: UpstreamResponse) -> dict[str, Any]:
