@@ -380,9 +380,11 @@ def test_adapters_are_read_with_their_units(folder: Path) -> None:
 
 
 def test_an_mcp_server_may_speak_over_standard_input(folder: Path) -> None:
-    text = "naftiko: '0.5'\ncapability: {exposes: [{type: mcp, namespace: a, transport: stdio, port: 9090}]}\n"
+    text = "naftiko: '0.5'\ncapability: {exposes: [{type: mcp, namespace: a, transport: stdio}]}\n"
     (mcp,) = loaded(text, folder).exposes
     assert mcp.port is None
+    (found,) = refused(text.replace("stdio", "stdio, port: 9090"), folder)
+    assert (found.code, found.message) == ("unknown-keyword", "'port' has no meaning over stdio")
 
 
 # --- what is not run yet is refused by name

@@ -507,8 +507,9 @@ def test_a_default_that_does_not_fit_is_refused() -> None:
     assert refusals_of(data) == ["bad-schema"]
 
 
-def test_a_variable_in_single_braces_is_refused_where_it_would_be_a_credential() -> None:
-    data = capability(consumes="authentication: {type: bearer, token: '{env.TOKEN}'}",
+@pytest.mark.parametrize("text", ["{env.TOKEN}", "{TOKEN}", "$env.TOKEN"])
+def test_a_variable_of_another_spelling_is_refused_where_it_would_be_a_credential(text: str) -> None:
+    data = capability(consumes=f"authentication: {{type: bearer, token: '{text}'}}",
                       binds="[{namespace: env, keys: {TOKEN: TOKEN}}]")  # fmt: skip
     assert refusals_of(data) == ["bad-expression"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from capstan.errors import Problem
 from capstan.load import model
@@ -18,8 +18,8 @@ from capstan.load.body import parse_body
 from capstan.load.control import parse_control
 from capstan.load.document import Document
 from capstan.load.expression import PathTemplate, Template, parse_braces, parse_path, parse_route
-from capstan.load.mcp import parse_prompts, parse_resources
 from capstan.load.forward import parse_forward
+from capstan.load.mcp import parse_prompts, parse_resources
 from capstan.load.node import Node, Reader
 from capstan.load.output import parse_outputs
 from capstan.load.parameters import parse_parameters, parse_types
@@ -356,6 +356,9 @@ class _Parser(Reader):
         stdio = node.text("transport") == "stdio"
         if not stdio and "port" not in node:
             self.problem("missing-keyword", "'port' is missing", node.at(), "or: transport: stdio")
+        for key in ("port", "address") if stdio else ():
+            if key in node:
+                self.problem("unknown-keyword", f"'{key}' has no meaning over stdio", node.at(key), key=True)
         return model.McpAdapter(
             namespace=node.text("namespace") or "",
             port=None if stdio else node.data.get("port"),

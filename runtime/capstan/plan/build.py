@@ -255,10 +255,9 @@ class _Builder:
                 names.append(secret.shown)
             written = keyword in _CREDENTIALS and template.literal is not None
             secret = Secret("".join(texts), "***" if written else "".join(names))
-            bare = secret.reveal()[1:-1]
-            if template.literal is not None and template.literal[:1] == "{" and self.variables.declares(bare):
+            if (meant := self._meant(template.literal or "")) is not None:
                 self.problem("bad-expression", f"'{template.literal}' is only text", at / keyword,
-                             f"did you mean '{{{{{bare}}}}}'?")  # fmt: skip
+                             f"did you mean '{{{{{meant}}}}}'?")  # fmt: skip
             bound = self.variables.filled and template.holes and self.variables.holds(template.holes)
             if bound and not secret.reveal() and keyword in _NEVER_EMPTY:
                 self.problem("missing-variable", f"the value of {secret.name} is empty", at / keyword)
@@ -267,6 +266,12 @@ class _Builder:
             return secret
 
         return fill
+
+    def _meant(self, text: str) -> str | None:
+        """The variable that a text of another spelling was meant to be: `{KEY}`, or `$env.KEY` as old pages say."""
+        if text.startswith("$env."):
+            return text.removeprefix("$env.")
+        return text[1:-1] if text.startswith("{") and self.variables.declares(text[1:-1]) else None
 
     def _tls(self, api: model.ConsumedApi) -> types.TlsPlan | None:
         if api.tls is None:
