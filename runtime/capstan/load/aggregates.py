@@ -99,6 +99,8 @@ def units_of(adapter: model.Adapter) -> list[model.Unit]:
 
 def resolve_refs(capability: model.Capability) -> tuple[model.Capability, list[Problem]]:
     """The capability with every `ref` replaced by what it refers to, and what is wrong with that."""
+    if not any(unit.ref is not None for adapter in capability.exposes for unit in units_of(adapter)):
+        return capability, []
     resolver = _Resolver(capability)
     exposes = tuple(resolver.adapter(adapter) for adapter in capability.exposes)
     return replace(capability, exposes=exposes), resolver.problems
