@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,12 @@ def planned(folder: Path, language: Language, *codes: str, **limits: Any) -> Scr
     return run.script
 
 
+def all_planned(folder: Path, language: Language, codes: list[str], **limits: Any) -> list[ScriptPlan]:
+    """Plans of scripts that have nothing to do with each other, made at one go."""
+    plan = planned(folder, language, *codes, **limits)
+    return [replace(plan, sources=(source,)) for source in plan.sources]
+
+
 @pytest.fixture
 async def scripts() -> AsyncIterator[Scripts]:
     running = Scripts(Settings(max_parsed_bytes=1024**2))
@@ -69,6 +75,25 @@ async def failure(scripts: Scripts, plan: ScriptPlan, **context: Any) -> ScriptE
         await scripts.run(plan, context)
     assert (caught.value.outcome, caught.value.retry_safe) == ("not-sent", True)
     return caught.value
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.01)
+
+
+def alive(group: int) -> list[Path]:
+    """The processes of a group, as /proc has them."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with contextlib.suppress(OSError):
+                state, _, of = (process / "stat").read_text().rpartition(")")[2].split()[:3]
+                found += [process] if int(of) == group and state != "Z" else []
+    return found
 
 
 # --- what a script sees and gives
@@ -175,7 +200,7 @@ async def test_a_result_that_is_no_json_is_told(
         ("javascript", ["function f(x) {\n  return x.y.z;\n}", "\n\nresult = f(context)"], "line 2 of 'script0.js'"),
         ("javascript", ["const unused = 1\n", "\nif (true)\n  throw new Error('own')\n"], "line 3 of 'script1.js'"),
         ("python", ["def f(x):\n    return 1 / x\n", "\n\nresult = f(0)"], "line 2 of 'script0.py'"),
-        ("python", ["unused = 1", "for i in [1]:\n    if i:\n        raise ValueError('own')"], "line 3 of 'script1.py'"),
+        ("python", ["x = 1", "for i in [1]:\n    if i:\n        raise ValueError('own')"], "line 3 of 'script1.py'"),
     ],
 )
 async def test_an_error_says_its_line_as_its_author_counts(
@@ -186,27 +211,34 @@ async def test_an_error_says_its_line_as_its_author_counts(
     assert where in error.message
 
 
-@pytest.mark.parametrize(
-    ("language", "code"),
-    [
-        ("javascript", "result = require('fs').readFileSync('/etc/passwd', 'utf8')"),
-        ("javascript", "result = process.env"),
-        ("javascript", "fetch('http://127.0.0.1/')"),
-        ("javascript", "new XMLHttpRequest()"),
-        ("javascript", "std.open('/etc/passwd')"),
-        ("javascript", "os.exec(['id'])"),
-        ("javascript", "java.lang.Runtime.getRuntime()"),
-        ("python", "result = open('/etc/passwd').read()"),
-        ("python", "import os\nresult = os.environ"),
-        ("python", "import os\nos.system('id')"),
-        ("python", "from pathlib import Path\nresult = Path('/etc/passwd').read_text()"),
-        ("python", "result = __import__('socket')"),
-        ("python", "result = ().__class__.__base__.__subclasses__()"),
-        ("python", "try:\n    import subprocess\nexcept ImportError:\n    import os\n    os.fork()"),
+ATTEMPTS: dict[Language, list[str]] = {
+    "javascript": [
+        "result = require('fs').readFileSync('/etc/passwd', 'utf8')",
+        "result = process.env",
+        "fetch('http://127.0.0.1/')",
+        "new XMLHttpRequest()",
+        "std.open('/etc/passwd')",
+        "os.exec(['id'])",
+        "java.lang.Runtime.getRuntime()",
+        "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)",
     ],
-)
-async def test_a_script_reaches_nothing(scripts: Scripts, tmp_path: Path, language: Language, code: str) -> None:
-    assert (await failure(scripts, planned(tmp_path, language, code))).code == "script-failed"
+    "python": [
+        "result = open('/etc/passwd').read()",
+        "import os\nresult = os.environ",
+        "import os\nos.system('id')",
+        "from pathlib import Path\nresult = Path('/etc/passwd').read_text()",
+        "result = __import__('socket')",
+        "result = ().__class__.__base__.__subclasses__()",
+        "try:\n    import subprocess\nexcept ImportError:\n    import os\n    os.fork()",
+        "eval('undefined_name')",
+    ],
+}
+
+
+@BOTH
+async def test_a_script_reaches_nothing(scripts: Scripts, tmp_path: Path, language: Language) -> None:
+    for plan in all_planned(tmp_path, language, ATTEMPTS[language]):
+        assert (await failure(scripts, plan)).code == "script-failed", plan.sources
 
 
 async def test_its_process_knows_no_variable_and_no_open_file_of_ours(
@@ -217,19 +249,11 @@ async def test_its_process_knows_no_variable_and_no_open_file_of_ours(
         os.set_inheritable(file.fileno(), True)
         for language in LOOPS:
             await scripts.run(planned(tmp_path, language, "result = 1"), {})
-        groups = [worker.process.pid for worker in scripts._all]
-        found = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _group(pid) in groups]
+        found = [process for worker in scripts._all for process in alive(worker.process.pid)]
         assert len(found) == 3  # one for JavaScript, two for Python
-        for pid in found:
-            assert b"told-to-nobody" not in Path(f"/proc/{pid}/environ").read_bytes()
-            opened = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
-            assert not any(str(tmp_path) in name for name in opened)
-
-
-def _group(pid: int) -> int:
-    with contextlib.suppress(ProcessLookupError):
-        return os.getpgid(pid)
-    return 0
+        for process in found:
+            assert "told-to-nobody" not in (process / "environ").read_text()
+            assert not any(str(tmp_path) in str(entry.readlink()) for entry in (process / "fd").iterdir())
 
 
 # --- what stops it
@@ -242,24 +266,28 @@ async def test_a_loop_without_end_stops_at_its_statements(scripts: Scripts, tmp_
     assert "beyond 100000 statements" in error.message
 
 
-@pytest.mark.parametrize(
-    ("language", "code"),
-    [
-        ("javascript", "for (;;) { try { x() } catch (e) {} }"),
-        ("javascript", "try { while (true); } catch (e) { result = 1 }"),
-        ("javascript", "const f = () => f2(); const f2 = x => 1; do f(); while (true)"),
-        ("javascript", "for (const x of (function* () { while (true) yield 1 })()) ;"),
-        ("javascript", "(function f() { Promise.resolve().then(f) })()"),
-        ("python", "while True:\n    try:\n        x()\n    except Exception:\n        pass"),
-        ("python", "try:\n    while True: pass\nexcept Exception:\n    result = 1"),
-        ("python", "import itertools\nfor i in itertools.count():\n    if i: pass\n    else:\n        pass"),
+ENDLESS: dict[Language, list[str]] = {
+    "javascript": [
+        "for (;;) { try { x() } catch (e) {} }",
+        "try { while (true); } catch (e) { result = 1 }",
+        "const f = () => f2(); const f2 = x => 1; do f(); while (true)",
+        "for (const x of (function* () { while (true) yield 1 })()) ;",
+        "(function f() { Promise.resolve().then(f) })()",
+        "outer: while (true) { if (true) continue outer; else break }",
     ],
-)
-async def test_no_form_of_a_loop_escapes_the_count(
-    scripts: Scripts, tmp_path: Path, language: Language, code: str
-) -> None:
-    plan = planned(tmp_path, language, code, statementLimit=1000)
-    assert (await failure(scripts, plan)).code == "script-limit"
+    "python": [
+        "while True:\n    try:\n        x()\n    except Exception:\n        pass",
+        "try:\n    while True: pass\nexcept Exception:\n    result = 1",
+        "import itertools\nfor i in itertools.count():\n    if i: pass\n    else:\n        pass",
+        "while True:\n    match 1:\n        case 1:\n            continue",
+    ],
+}
+
+
+@BOTH
+async def test_no_form_of_a_loop_escapes_the_count(scripts: Scripts, tmp_path: Path, language: Language) -> None:
+    for plan in all_planned(tmp_path, language, ENDLESS[language], statementLimit=1000):
+        assert (await failure(scripts, plan)).code == "script-limit", plan.sources
 
 
 @pytest.mark.parametrize(
@@ -287,26 +315,30 @@ async def test_a_script_that_takes_too_long_is_stopped(scripts: Scripts, tmp_pat
     assert "after 0.2 seconds" in error.message
 
 
-@pytest.mark.parametrize(
-    ("language", "code"),
-    [
-        ("javascript", "const a = []; for (;;) a.push('x'.repeat(1e6) + a.length)"),
-        ("javascript", "result = new Array(2 ** 31).fill('x'.repeat(100))"),
-        ("javascript", "result = 'x'.repeat(2 ** 29)"),
-        ("javascript", "function f(n) { return [f(n + 1)] }\nf(0)"),
-        ("python", "a = []\nwhile True:\n    a.append('x' * 1000000)"),
-        ("python", "result = 'x' * 10**10"),
-        ("python", "result = [0] * 10**10"),
-        ("python", "def f(n):\n    return f(n + 1)\nf(0)"),
-        ("javascript", "result = 'x'.repeat(2 * 1024 ** 2)"),
-        ("python", "result = 'x' * (2 * 1024 ** 2)"),
+LARGE: dict[Language, list[str]] = {
+    "javascript": [
+        "const a = []; for (;;) a.push('x'.repeat(1e6) + a.length)",
+        "result = new Array(2 ** 31).fill('x'.repeat(100))",
+        "result = 'x'.repeat(2 ** 29)",
+        "function f(n) { return [f(n + 1)] }\nf(0)",
+        "result = 'x'.repeat(2 * 1024 ** 2)",
     ],
-)
-async def test_memory_nesting_and_size_have_limits(
-    scripts: Scripts, tmp_path: Path, language: Language, code: str
-) -> None:
-    assert (await failure(scripts, planned(tmp_path, language, code))).code == "script-limit"
-    assert await scripts.run(planned(tmp_path, language, "result = 1"), {}) == 1
+    "python": [
+        "a = []\nwhile True:\n    a.append('x' * 1000000)",
+        "result = 'x' * 10**10",
+        "result = [0] * 10**10",
+        "def f(n):\n    return f(n + 1)\nf(0)",
+        "result = 'x' * (2 * 1024 ** 2)",
+    ],
+}
+
+
+@BOTH
+async def test_memory_nesting_and_size_have_limits(scripts: Scripts, tmp_path: Path, language: Language) -> None:
+    *large, small = all_planned(tmp_path, language, [*LARGE[language], "result = 1"])
+    for plan in large:
+        assert (await failure(scripts, plan)).code == "script-limit", plan.sources
+        assert await scripts.run(small, {}) == 1
 
 
 @BOTH
@@ -338,8 +370,7 @@ async def test_a_process_that_is_killed_is_the_error_of_one_call(
 ) -> None:
     plan = planned(tmp_path, language, LOOPS[language], timeout=20000, statementLimit=NO_END)
     running = asyncio.create_task(failure(scripts, plan))
-    while not scripts._all:
-        await asyncio.sleep(0.01)
+    await until(lambda: bool(scripts._all))
     await asyncio.sleep(0.3)
     (worker,) = scripts._all
     os.kill(worker.process.pid, signal.SIGKILL)
@@ -365,8 +396,7 @@ async def test_a_process_that_died_between_two_scripts_is_replaced(
 async def test_who_goes_away_takes_the_script_along(scripts: Scripts, tmp_path: Path, language: Language) -> None:
     plan = planned(tmp_path, language, LOOPS[language], timeout=20000, statementLimit=NO_END)
     running = asyncio.create_task(scripts.run(plan, {}))
-    while not scripts._all:
-        await asyncio.sleep(0.01)
+    await until(lambda: bool(scripts._all))
     await asyncio.sleep(0.2)
     (worker,) = scripts._all
     running.cancel()
@@ -382,32 +412,20 @@ async def test_closing_stops_what_runs_and_leaves_no_process(
 ) -> None:
     plan = planned(tmp_path, language, LOOPS[language], timeout=20000, statementLimit=NO_END)
     running = asyncio.create_task(failure(scripts, plan))
-    while not scripts._all:
-        await asyncio.sleep(0.01)
+    await until(lambda: bool(scripts._all))
     await asyncio.sleep(0.3)
     group = next(iter(scripts._all)).process.pid
     await scripts.close()
     assert (await running).code == "script-failed"
-    async with asyncio.timeout(5):
-        while _members(group):  # the kernel takes a moment to bury them
-            await asyncio.sleep(0.01)
+    await until(lambda: not alive(group))  # the kernel takes a moment to bury them
     assert "the server stops" in (await failure(scripts, plan)).message
-
-
-def _members(group: int) -> list[int]:
-    alive = []
-    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
-        with contextlib.suppress(OSError):
-            if _group(pid) == group and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
-                alive.append(pid)
-    return alive
 
 
 async def test_a_wait_for_a_free_process_has_an_end(
     scripts: Scripts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("capstan.call.scripts._MOST_PROCESSES", 1)
-    plan = planned(tmp_path, "javascript", LOOPS["javascript"], timeout=3000, statementLimit=NO_END)
+    plan = planned(tmp_path, "javascript", LOOPS["javascript"], timeout=600, statementLimit=NO_END)
     quick = replace(plan, timeout_seconds=0.2)
     running = asyncio.create_task(failure(scripts, plan))
     await asyncio.sleep(0.1)
