@@ -17,6 +17,8 @@ import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from capstan.expose.asgi import ABSOLUTE_TARGET
+
 LINGER_SECONDS: Final = 0.25  # for a request that is on its way
 _MAX_HEAD_BYTES: Final = 64 * 1024
 _UPGRADE: Final = frozenset({b"upgrade", b"http2-settings"})
@@ -107,6 +109,8 @@ class Protocol(HttpToolsProtocol):
         self._wait_no_more()
         if not self.parser.should_upgrade():
             super().on_headers_complete()
+            if self.url[:1] != b"/":  # HTTP wants it taken; who passes requests on will want to know
+                self.scope["extensions"] = {ABSOLUTE_TARGET: {}}
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes = 0

@@ -6,6 +6,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from capstan.call.masking import Mask
 from capstan.errors import UpstreamRefused
@@ -132,3 +134,22 @@ async def test_a_credential_that_stands_in_the_file_itself_is_masked_too(tmp_pat
     async with wired(tmp_path, capability_text(authentication=auth)) as (upstream, unit):
         upstream.then(reply(200, '{"told": "literal-token-1"}'))
         assert await body_of(await unit.call({"id": "1"})) == b'{"told": "' + b"*" * 15 + b'"}'
+
+
+SLASHED = "s3cr3t/value"
+
+
+@given(st.lists(st.sampled_from([SLASHED, "s3cr3t", "s3", "value", "x", "s", "%2F", "\\/"]), max_size=8), st.data())
+def test_what_may_be_given_on_is_what_no_later_byte_can_make_a_secret(texts: list[str], data: st.DataObject) -> None:
+    mask = Mask([Secret(SLASHED, "S")])
+    whole = "".join(texts).encode()
+    cut = data.draw(st.integers(0, len(whole)))
+    settled = cut - mask.open_end(whole[:cut])
+    assert mask.data(whole[:cut])[:settled] == mask.data(whole)[:settled]
+
+
+def test_only_what_begins_a_secret_waits_for_the_rest() -> None:
+    mask = Mask([Secret(SLASHED, "S")])
+    assert [mask.open_end(text) for text in (b"", b"abc", b"abcs3cr", b"s3cr3t/value", b"s3cr3t%2", b"s3cr3t!")] == [
+        0, 0, 4, 0, 8, 0,
+    ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from capstan.call.masking import MIN_LENGTH
-from expose.forwarding import TOKEN, forwarding, passing, served
+from expose.forwarding import TOKEN, forwarding, head, passing, served
 from support import CLOSE, HANG, Raw, RecordingUpstream, chunked, refusing, reply
 
 BEARER = "authentication: {type: bearer, token: '{{TOKEN}}'}"
@@ -311,6 +312,38 @@ async def test_a_websocket_is_refused(tmp_path: Path) -> None:
     async with passing(tmp_path, forwarding()) as (upstream, caller):
         got = await caller.send("/shop/a", headers=given)
     assert (got.status, problem(got.body)["code"], upstream.requests) == (501, "no-upgrade", [])
+
+
+@pytest.mark.parametrize("target", ["http://evil.example/shop/a", "http://localhost/shop/a", "//evil.example/shop/a"])
+async def test_no_caller_names_a_host(target: str, tmp_path: Path) -> None:
+    async with passing(tmp_path, forwarding()) as (upstream, caller):
+        got = await caller.send(target)
+        other = await caller.send("/shop/http://evil.example/a")
+    assert (got.status, other.status, upstream.requests) == (404 if target[0] == "/" else 400, 400, [])
+
+
+async def test_no_other_transfer_coding_than_chunks_is_taken(tmp_path: Path) -> None:
+    async with passing(tmp_path, forwarding()) as (upstream, caller):
+        got = await caller.send("/shop/a", "POST", [("Transfer-Encoding", "gzip, chunked")], b"0\r\n\r\n")
+    assert (got.status, problem(got.body)["code"], upstream.requests) == (501, "unsupported-coding", [])
+
+
+async def test_who_waits_for_a_continue_is_told_to_go_on_unless_refused(tmp_path: Path) -> None:
+    given = [("Expect", "100-continue"), ("Content-Length", "100000")]
+    async with passing(tmp_path, forwarding()) as (upstream, caller):
+        reader, writer = await caller.connect()
+        writer.write(head("/shop/a", "PUT", given))
+        async with asyncio.timeout(5):
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(b"x" * 100_000)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        refused, other = await caller.connect()
+        other.write(head("/shop/../a", "PUT", given))
+        async with asyncio.timeout(5):
+            assert (await refused.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 400")
+        writer.close()
+        other.close()
+    assert [len(request.body) for request in upstream.requests] == [100_000]
 
 
 async def test_trace_would_show_our_credentials_and_is_refused(tmp_path: Path) -> None:

@@ -54,9 +54,10 @@ async def origin() -> AsyncIterator[Origin]:
 
 
 @asynccontextmanager
-async def standing(tmp_path: Path, **changed: Any) -> AsyncIterator[tuple[Origin, Caller]]:
+async def standing(tmp_path: Path, api: str = "", **changed: Any) -> AsyncIterator[tuple[Origin, Caller]]:
     settings = replace(QUICK, **{"read_timeout_seconds": 5.0, "total_timeout_seconds": 20.0, **changed})
-    async with origin() as upstream, served(tmp_path, [forwarding()], {"shop": upstream.url}, settings) as caller:
+    texts = [forwarding(api=api)]
+    async with origin() as upstream, served(tmp_path, texts, {"shop": upstream.url}, settings) as caller:
         yield upstream, caller
 
 
@@ -146,8 +147,9 @@ async def test_twenty_megabytes_come_down_no_faster_than_they_are_taken(tmp_path
         writer.close()
 
 
-async def test_a_piece_is_given_on_when_it_comes(tmp_path: Path) -> None:
-    async with standing(tmp_path) as (upstream, caller):
+async def test_a_piece_is_given_on_when_it_comes_though_it_may_hold_a_secret(tmp_path: Path) -> None:
+    api = "authentication: {type: bearer, token: '{{TOKEN}}'}"
+    async with standing(tmp_path, api=api) as (upstream, caller):
         reader, writer = await caller.connect()
         writer.write(head("/shop/events"))
         _, _, origin_writer = await upstream.take()

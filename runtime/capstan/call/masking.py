@@ -26,6 +26,7 @@ class Mask:
         # What no spelling changes, to look for first: nearly always it is not there, and one look is enough.
         self._spellings = tuple((_core(text), tuple(_spellings(text))) for text in texts)
         self.overlap = max((len(one) for _, all_ in self._spellings for one in all_), default=1) - 1
+        self._first = frozenset(one[0] for _, all_ in self._spellings for one in all_)
 
     @property
     def knows_any(self) -> bool:
@@ -44,6 +45,15 @@ class Mask:
                     masked[start : start + len(spelling)] = b"*" * len(spelling)
                     start = data.find(spelling, start + 1)
         return data if masked is None else bytes(masked)
+
+    def open_end(self, data: bytes) -> int:
+        """How much at the end of data may be the beginning of a secret, and has to wait for what comes after it."""
+        for start in range(max(0, len(data) - self.overlap), len(data)):
+            if data[start] in self._first:
+                tail = data[start:]
+                if any(len(one) > len(tail) and one.startswith(tail) for _, all_ in self._spellings for one in all_):
+                    return len(tail)
+        return 0
 
     def also(self, secrets: Iterable[Secret]) -> Mask:
         """A mask that knows more secrets."""

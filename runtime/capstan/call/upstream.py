@@ -111,10 +111,10 @@ class UpstreamResponse:
         window, given = b"", 0  # what came last, unmasked, and how much at its beginning has been given on
         async for piece in self._pieces(limit):
             window += piece
-            cut = len(window) - overlap
+            cut = len(window) - mask.open_end(window)
             if cut > given:
                 yield mask.data(window)[given:cut]
-                start = max(0, cut - overlap)  # a secret that lies across the cut must be seen whole once more
+                start = max(0, cut - overlap)  # a secret that ends beyond the cut must be seen whole once more
                 window, given = window[start:], cut - start
         if len(window) > given:
             yield mask.data(window)[given:]

@@ -15,6 +15,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 RawHeaders = list[tuple[bytes, bytes]]
 
 WITHOUT_CONTENT: Final = frozenset({204, 205, 304})
+ABSOLUTE_TARGET: Final = "capstan.absolute_target"  # extension: the first line names a host, as if to a proxy
 NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # what an upstream's header may hold and ours must not
 # An upstream's page must not run as ours: a browser shows it without scripts, forms or our origin.

@@ -17,6 +17,7 @@ from capstan.call.problem import internal_problem, problem_of, status_of
 from capstan.call.upstream import UpstreamResponse
 from capstan.errors import BindError, CallError, UpstreamError, UpstreamRefused
 from capstan.expose.asgi import (
+    ABSOLUTE_TARGET,
     NOSNIFF,
     WITHOUT_CONTENT,
     RawHeaders,
@@ -107,6 +108,8 @@ async def _request(live: LiveForward, used: int, scope: Scope, receive: Receive,
     headers = scope["headers"]
     if any(key == b"sec-websocket-key" for key, _ in headers):
         raise BindError("no-upgrade", "what is forwarded stays HTTP: there are no WebSockets here", status=501)
+    if ABSOLUTE_TARGET in scope.get("extensions", ()):
+        raise BindError("bad-argument", "the request names a host, and what is forwarded goes where the file says")
     upload = _upload(headers, receive, settings.max_streamed_bytes)
     request = live.bind(scope["method"], parts, scope["query_string"], headers, upload)
     if upload is None or upload.length is None or upload.length > _BUFFERED_BYTES:
@@ -126,6 +129,8 @@ def _upload(headers: RawHeaders, receive: Receive, limit: int) -> Upload | None:
         if key == b"content-length" and value.isdigit():
             length = int(value)
         elif key == b"transfer-encoding":
+            if value.strip().lower() != b"chunked":  # whoever takes the chunks apart would have to decode the rest
+                raise BindError("unsupported-coding", "the only transfer coding that is taken is 'chunked'", status=501)
             chunked = True
     if not chunked and not length:
         return None
