@@ -415,9 +415,11 @@ async def test_binary_content_is_a_blob(session: Session, upstream: RecordingUps
 
 
 async def test_what_is_no_text_is_a_blob_of_its_own_type(session: Session, upstream: RecordingUpstream) -> None:
-    upstream.then(reply(body=PNG, content_type="image/png"), reply(body=b"\xff\xfe", content_type="application/json"))
+    upstream.then(
+        reply(body=PNG, content_type="image/png"), reply(body=b"\xff\x00\xfe", content_type="application/json")
+    )
     assert await session.blob("data://orders") == ("image/png", PNG)
-    assert await session.blob("data://orders/o-1") == ("application/octet-stream", b"\xff\xfe")
+    assert await session.blob("data://orders/o-1") == ("application/octet-stream", b"\xff\x00\xfe")
 
 
 async def test_an_answer_without_content_is_an_empty_text(session: Session, upstream: RecordingUpstream) -> None:
@@ -677,3 +679,18 @@ async def test_a_long_folder_is_cut_short_and_says_so(tmp_path: Path) -> None:
         (content,) = (await client.read_resource("docs://all/09999.txt")).contents
         assert isinstance(content, TextResourceContents)
         assert content.text == ""
+
+
+async def test_the_bytes_of_a_file_have_a_limit_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "small.png").write_bytes(b"\x89" * 30_000)
+    (tmp_path / "docs" / "large.png").write_bytes(b"\x89" * 30_001)
+    (tmp_path / "docs" / "long.txt").write_text("x" * 20_001)
+    added = "    resources: [{name: docs, uri: 'docs://all', location: 'file:///./docs'}]\n    maxBinarySize: 30000B\n"
+    (tmp_path / "c.yaml").write_text(TOOLS + added)
+    async with serving(tmp_path / "c.yaml", env=ENVIRON, ports=(9090,)) as server, Client(server.mcp) as client:
+        (content,) = (await client.read_resource("docs://all/small.png")).contents
+        assert isinstance(content, BlobResourceContents)
+        for name in ("large.png", "long.txt"):
+            with pytest.raises(MCPError, match="larger than"):
+                await client.read_resource(f"docs://all/{name}")

@@ -126,9 +126,13 @@ def read_file(root: Path, path: str, limit: int) -> Content | None:
         size = os.fstat(descriptor).st_size
         data = file.read(limit + 1) if size <= limit else b""
     if size > limit or len(data) > limit:
-        message = f"the file is larger than {limit:,} bytes"
-        raise ShapeError("answer-too-large", message, outcome="refused", retry_safe=False)
+        raise too_large(limit)
     return Content(data, media_type(pieces[-1]))
+
+
+def too_large(limit: int) -> ShapeError:
+    message = f"the file is larger than {limit:,} bytes"
+    return ShapeError("answer-too-large", message, outcome="refused", retry_safe=False)
 
 
 def _way(root: Path, pieces: list[str]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,12 +15,10 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from capstan.call.unit import Answer
 from capstan.errors import BindError, CallError, UpstreamRefused
 from capstan.expose.problem import internal_problem, problem_of
+from capstan.plan.decode import essence_of, is_binary, says_json
+from capstan.plan.formats.charset import charset_of, decode
 
 _NOT_FOUND_IN_SESSIONS: Final = -32002  # until 2025-11-25; retired since
-_TEXTUAL: Final = (
-    "text/", "application/json", "application/xml", "application/yaml", "application/x-yaml", "application/x-ndjson",
-    "application/javascript", "application/sparql-query", "application/toml",
-)  # fmt: skip
 _GONE: Final = (404, 410)
 
 
@@ -31,22 +30,12 @@ class Read:
     media_type: str | None
 
 
-def is_textual(media_type: str) -> bool:
-    essence = media_type.partition(";")[0].strip().lower()
-    return essence.startswith(_TEXTUAL) or essence.endswith(("+json", "+xml", "+yaml"))
-
-
-def is_json(media_type: str | None) -> bool:
-    essence = (media_type or "").partition(";")[0].strip().lower()
-    return essence == "application/json" or essence.endswith("+json")
-
-
 async def read_answer(answer: Answer, limit: int, wanted: str | None = None) -> Read:
     """The whole of an answer. A text that the file maps is that text, but where JSON is `wanted`."""
     if answer.response is None:
         if answer.empty:
             return Read("", wanted)
-        if isinstance(answer.value, str) and not is_json(wanted):
+        if isinstance(answer.value, str) and not says_json(wanted or ""):
             return Read(answer.value, "text/plain")
         return Read(json.dumps(answer.value, ensure_ascii=False), "application/json")
     try:
@@ -58,16 +47,11 @@ async def read_answer(answer: Answer, limit: int, wanted: str | None = None) -> 
 
 def as_text(data: bytes, media_type: str | None) -> Read:
     """Bytes as text where they say that they are, or say nothing and can be."""
-    if media_type is not None and not is_textual(media_type):
-        return Read(data, media_type)
-    charset = (media_type or "").lower().partition("charset=")[2].partition(";")[0].strip("\"' ")
-    for encoding in ("utf-8-sig", charset):
-        try:
-            text = data.decode(encoding or "utf-8")
-        except (UnicodeError, LookupError):
-            continue
-        if media_type is not None or "\0" not in text:
-            return Read(text, media_type)
+    if media_type is None or not is_binary(media_type):
+        with suppress(ValueError):
+            text = decode(data, charset_of(media_type or ""))
+            if media_type is not None or "\0" not in text:
+                return Read(text, media_type)
     return Read(data, media_type)
 
 
@@ -80,9 +64,9 @@ def contents_of(uri: str, read: Read, declared: str | None, *, binary: bool) -> 
     if isinstance(content, str):
         one = types.TextResourceContents(uri=uri, text=content, mime_type=media_type or "text/plain")
     else:
-        if not binary and declared is not None and is_textual(declared):
+        if not binary and declared is not None and not is_binary(declared):
             media_type = read.media_type
-        if media_type is None or (not binary and is_textual(media_type)):
+        if media_type is None or (not binary and not is_binary(media_type)):
             media_type = "application/octet-stream"
         blob = base64.b64encode(content).decode()
         one = types.BlobResourceContents(uri=uri, blob=blob, mime_type=media_type)
@@ -94,7 +78,7 @@ def content_block(read: Read, name: str) -> types.ContentBlock:
     if isinstance(read.content, str):
         return types.TextContent(text=read.content)
     data = base64.b64encode(read.content).decode()
-    media_type = (read.media_type or "application/octet-stream").partition(";")[0].strip().lower()
+    media_type = essence_of(read.media_type or "application/octet-stream")
     if media_type.startswith("image/"):
         return types.ImageContent(data=data, mime_type=media_type)
     if media_type.startswith("audio/"):

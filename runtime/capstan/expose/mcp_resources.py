@@ -7,12 +7,11 @@ import logging
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import mcp_types as types
 
-from capstan.call.folder import MOST_LISTED, list_folder, read_file
+from capstan.call.folder import MOST_LISTED, list_folder, read_file, too_large
 from capstan.call.unit import LiveUnit
 from capstan.errors import CallError
 from capstan.expose.arguments import TextReader
@@ -50,12 +49,12 @@ class LiveResources:
     def __init__(self, plans: Sequence[ResourcePlan], live: Mapping[int, LiveUnit]) -> None:
         self._fixed: dict[str, _Called] = {}
         self._templates: list[_Called] = []
-        self._folders: list[tuple[str, ResourcePlan, Path]] = []
+        self._folders: list[tuple[str, ResourcePlan, FolderPlan]] = []
         self._listed: list[types.Resource] = []
         self.templates: list[types.ResourceTemplate] = []
         for plan in plans:
             if isinstance(plan.source, FolderPlan):
-                self._folders.append((str(plan.uri).rstrip("/") + "/", plan, plan.source.path))
+                self._folders.append((str(plan.uri).rstrip("/") + "/", plan, plan.source))
                 continue
             called = _Called(plan, live[id(plan.source)], TextReader(plan.source, plan.slots))
             if plan.uri.holes:
@@ -68,8 +67,8 @@ class LiveResources:
     async def listed(self) -> tuple[list[types.Resource], list[str]]:
         """What can be listed now, and the folders that hold more than that."""
         found, cut = list(self._listed), []
-        for base, plan, path in self._folders:
-            listing = await asyncio.to_thread(list_folder, path)
+        for base, plan, folder in self._folders:
+            listing = await asyncio.to_thread(list_folder, folder.path)
             found += [
                 types.Resource(
                     uri=base + file.path, name=f"{plan.name}/{file.path}", title=plan.title,
@@ -101,9 +100,9 @@ class LiveResources:
             )
         if called is not None and values is not None:
             return await _read(called.plan, asked, protocol_version, _answer(called, values, limit))
-        for base, plan, path in self._folders:
+        for base, plan, folder in self._folders:
             if uri.startswith(base):
-                return await _read(plan, asked, protocol_version, _file(plan, path, uri[len(base) :], limit))
+                return await _read(plan, asked, protocol_version, _file(plan, folder, uri[len(base) :], limit))
         raise no_resource(asked, protocol_version)
 
 
@@ -135,14 +134,18 @@ async def _answer(called: _Called, values: Mapping[str, str], limit: int) -> tup
     return await read_answer(answer, limit, called.plan.mime_type), answer.status
 
 
-async def _file(plan: ResourcePlan, root: Path, path: str, limit: int) -> tuple[Read | None, int]:
-    content = await asyncio.to_thread(read_file, root, path, limit)
+async def _file(plan: ResourcePlan, folder: FolderPlan, path: str, limit: int) -> tuple[Read | None, int]:
+    of_bytes = folder.max_binary_bytes or limit
+    content = await asyncio.to_thread(read_file, folder.path, path, max(limit, of_bytes))
     if content is None:
         return None, 404
     read = as_text(content.data, plan.mime_type or content.media_type)
     if isinstance(read.content, bytes) and content.media_type is not None:
         # The declared type is that of the folder's texts; a picture among them is still one.
         read = as_text(content.data, content.media_type)
+    most = of_bytes if plan.binary or isinstance(read.content, bytes) else limit
+    if len(content.data) > most:
+        raise too_large(most)
     return read, 200
 
 
@@ -161,6 +164,10 @@ def _template(plan: ResourcePlan) -> types.ResourceTemplate:
 
 
 def _mime_type(plan: ResourcePlan) -> str | None:
-    """What is declared; a mapped answer is JSON where nothing is."""
-    mapped = isinstance(plan.source, UnitPlan) and plan.source.output_schema is not None
-    return plan.mime_type or ("application/json" if mapped else None)
+    """What is declared, else what is known of the answer before it is there."""
+    if plan.mime_type is not None or not isinstance(plan.source, UnitPlan):
+        return plan.mime_type
+    schema = plan.source.output_schema
+    if schema is None:
+        return plan.source.media_type
+    return None if "string" in schema.get("type", "string") else "application/json"

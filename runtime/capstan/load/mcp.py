@@ -51,9 +51,6 @@ def _resource(name: str, node: Node, read_unit: ReadUnit) -> model.McpResource:
     if mime_type is not None and not _MIME_TYPE.fullmatch(mime_type):
         reader.problem("wrong-form", f"'{mime_type[:60]}' is no media type", node.at("mimeType"),
                        "for example: application/json")  # fmt: skip
-    if node.data.get("binary") is True and node.data.get("outputParameters"):
-        message = "what is mapped is no binary content: a resource has 'binary' or 'outputParameters', not both"
-        reader.problem("ambiguous-call", message, node.at("binary"), key=True)
     return model.McpResource(
         name=name,
         title=node.text("title", "label", "display"),

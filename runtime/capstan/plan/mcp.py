@@ -29,17 +29,22 @@ Text = tuple[str | FromInput, ...]
 def plan_resources(
     adapter: model.McpAdapter, plan_unit: PlanUnit, problems: list[Problem]
 ) -> tuple[types.ResourcePlan, ...]:
-    return tuple(_resource(item, plan_unit, problems) for item in adapter.resources)
+    return tuple(_resource(item, adapter.max_binary_bytes, plan_unit, problems) for item in adapter.resources)
 
 
-def _resource(item: model.McpResource, plan_unit: PlanUnit, problems: list[Problem]) -> types.ResourcePlan:
+def _resource(
+    item: model.McpResource, max_binary: int | None, plan_unit: PlanUnit, problems: list[Problem]
+) -> types.ResourcePlan:
     slots: Mapping[str, str] = {}
     source: types.UnitPlan | types.FolderPlan
     if isinstance(item.source, model.Written):
-        source = types.FolderPlan(_find(item.source, is_folder, "folder", problems) or Path())
+        source = types.FolderPlan(_find(item.source, is_folder, "folder", problems) or Path(), max_binary)
     else:
         source, slots = plan_unit(item.source)
         _check(item.source, source, slots, "variable of the uri", f"'{item.name}' is read", item.uri_at, problems)
+        if item.binary and source.is_mapped and not item.source.refused:
+            message = "what is put together here is JSON, and no binary content"
+            problems.append(Problem("ambiguous-call", message, (item.at / "binary").location()))
         if not item.source.refused:
             _tell_unused(((name, item.uri_at) for name in item.uri.holes), slots, "variable", problems)
     return types.ResourcePlan(

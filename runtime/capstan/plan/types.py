@@ -362,6 +362,7 @@ class FolderPlan:
     """The files of a folder, each a resource."""
 
     path: Path
+    max_binary_bytes: int | None = None  # of a file that is no text
 
 
 @dataclass(frozen=True, slots=True)
