@@ -96,8 +96,10 @@ def test_most_promises_are_proven() -> None:
         pytest.param("tests/test_nowhere.py::test_x", "no file", id="no file"),
         pytest.param("tests/test_requirements.py::test_nothing", "no test", id="no test"),
         pytest.param("tests/test_requirements.py::fault", "no test", id="no test, but a function"),
+        pytest.param("tests/golden/problems/test_codes.py::test_every_code_about_a_file_is_shown_by_a_golden_text[gone]",
+                     "no case", id="no case"),
     ],
-)
+)  # fmt: skip
 def test_a_test_that_is_not_there_is_told(name: str, complaint: str) -> None:
     assert complaint in fault(name)
 
@@ -112,19 +114,31 @@ def test_a_test_that_never_runs_is_told() -> None:
 
 
 def fault(name: str) -> str:
-    """What is wrong with the name of a test; nothing, mostly."""
-    file, _, test = name.partition("::")
+    """What is wrong with the name of a test; nothing, mostly. In brackets stands one of its cases: an id, or a golden file."""
+    file, _, case = name.partition("::")
+    test, _, parameter = case.removesuffix("]").partition("[")
     if not (REPOSITORY / file).is_file():
         return f"there is no file {file}"
     tree = tree_of(file)
     if test not in functions_of(tree) or not test.startswith("test_"):
         return f"there is no test {name}"
+    if parameter and f'id="{parameter}"' not in text_of(file) and not has_golden(file, parameter):
+        return f"{test} has no case '{parameter}'"
     return f"{name} is skipped always" if test in skipped(tree) else ""
+
+
+def has_golden(file: str, stem: str) -> bool:
+    return any(path.stem == stem for path in (REPOSITORY / file).parent.rglob("*.txt"))
+
+
+@functools.cache
+def text_of(file: str) -> str:
+    return (REPOSITORY / file).read_text("utf-8")
 
 
 @functools.cache
 def tree_of(file: str) -> ast.Module:
-    return ast.parse((REPOSITORY / file).read_text("utf-8"))
+    return ast.parse(text_of(file))
 
 
 def functions_of(tree: ast.Module) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -178,3 +178,19 @@ def test_an_operation_can_go_without_the_credentials_of_its_api() -> None:
     operation = "authentication: {type: none}"
     unit = tool_of(operation, consumes="authentication: {type: bearer, token: literal-token}")
     assert header(sent(unit), "Authorization") is None
+
+
+def test_a_parameter_of_the_environment_may_be_the_credential() -> None:
+    api = (
+        "{inputParameters: [{name: shop_key, in: environment}], authentication: {type: bearer, token: '{{shop_key}}'}}"
+    )
+    data = capability(consumes=api)
+    assert warnings_of(data, {"shop_key": "k-1"}) == []
+    assert header(sent(tool_of(consumes=api, environ={"shop_key": "k-1"})), "Authorization") == "Bearer k-1"
+
+
+def test_an_api_key_without_a_place_goes_into_a_header_and_a_name_needs_no_password() -> None:
+    unit = tool_of(consumes="authentication: {type: apikey, key: X-Key, value: v}")
+    assert header(sent(unit), "X-Key") == "v"
+    unit = tool_of(consumes="authentication: {type: basic, username: u}")
+    assert header(sent(unit), "Authorization") == "Basic dTo="

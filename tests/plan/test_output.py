@@ -197,7 +197,10 @@ def test_an_error_names_the_place_of_the_value_at_fault(outputs: str, answer: An
     assert (caught.value.code, caught.value.outcome) == ("unexpected-answer", "done")
 
 
-CREW = {"crew": [{"fullName": "Ada", "role": "captain", "age": 30}, {"fullName": "Bo"}], "ship": {"length": "12.5", "at": {"x": "1"}}}
+CREW = {
+    "crew": [{"fullName": "Ada", "role": "captain", "age": 30}, {"fullName": "Bo"}],
+    "ship": {"length": "12.5", "at": {"x": "1"}},
+}
 
 
 @pytest.mark.parametrize(
@@ -236,7 +239,9 @@ def test_nested_outputs(outputs: str, expected: Any) -> None:
     assert shaped(outputs, CREW, {"who": "w", "n": 7}, "[{name: who}, {name: n, type: integer}]") == expected
 
 
-@pytest.mark.parametrize("keyword", ["precision: 2", "scale: 2", "contentEncoding: base64", "selector: p", "in: header"])
+@pytest.mark.parametrize(
+    "keyword", ["precision: 2", "scale: 2", "contentEncoding: base64", "selector: p", "in: header"]
+)
 def test_what_others_read_and_capstan_does_not_do_is_refused(keyword: str) -> None:
     assert refusals_of(capability(tool=f"outputParameters: [{{name: a, {keyword}}}]")) == ["not-supported-yet"]
 
@@ -319,3 +324,9 @@ def test_a_unit_without_a_call_answers_its_values(outputs: str, arguments: Any, 
 )  # fmt: skip
 def test_the_schema_of_an_answer_is_what_the_file_declares(outputs: str, schema: Any) -> None:
     assert unit_with(outputs).output_schema == schema
+
+
+def test_outputs_of_the_consumed_operation_leave_the_answer_of_a_plain_call_as_it_is() -> None:
+    operation = "outputParameters: [{name: number, type: string, value: $.id}]"
+    unit = tool_of(operation, "outputParameters: [{name: a, mapping: $.id}, {name: b, mapping: $.number}]")
+    assert unit.shape.take(ORDER, ORDER, {}) == {"a": "o-1", "b": None}

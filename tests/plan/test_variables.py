@@ -128,6 +128,13 @@ def test_a_file_is_looked_for_beside_the_capability_then_in_the_working_director
     assert value_from(here, "file:///./s.env") == "beside"
 
 
+@pytest.mark.parametrize("location", ["file:///./secrets/s.env", "file://secrets/s.env", "./secrets/s.env"])
+def test_a_file_beside_the_capability_is_spelled_in_several_ways(tmp_path: Path, location: str) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "s.env").write_text("KEY=v")
+    assert value_from(tmp_path, location) == "v"
+
+
 def test_a_file_can_be_named_absolutely(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "s.env").write_text("THEIRS=v")
