@@ -24,7 +24,7 @@ from capstan.plan.formats.separated import read_separated
 from capstan.plan.formats.xml_tree import Root, read_xml
 from capstan.plan.formats.yaml_tree import read_yaml
 from capstan.plan.jsontext import parse_answer
-from capstan.plan.output import FirstFound, Items, Object, Picked, Shape, Values
+from capstan.plan.output import FirstFound, Items, Needed, Object, Picked, Shape, Values
 
 Read = Callable[[bytes, str], Any]  # a body and the charset of its media type -> data, or a ValueError
 
@@ -233,6 +233,8 @@ def first_names(shape: Shape) -> Iterator[str]:
                 yield from first_names(member)
         case Items():
             yield from _first_name(shape.path.text) if shape.path is not None else ()
+        case Needed():
+            yield from first_names(shape.shape)
         case FirstFound():
             for one in shape.shapes:
                 yield from first_names(one)

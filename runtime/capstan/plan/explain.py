@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from capstan.load.jsonpath import JsonPath
 from capstan.plan.flow import AssertPlan, LookupPlan, ScriptRun
-from capstan.plan.output import FirstFound, Items, Listed, Object, Picked, Shape, Static, Values, Whole
+from capstan.plan.output import FirstFound, Items, Listed, Needed, Object, Picked, Shape, Static, Values, Whole
 from capstan.plan.types import (
     CallPlan,
     CapabilityPlan,
@@ -180,6 +180,8 @@ def _shape(shape: Shape) -> Any:
             return {f"each value of {shape.path.text}": _shape(shape.value)}
         case Listed():
             return [_shape(shape.item)]
+        case Needed():
+            return _shape(shape.shape)
         case FirstFound():
             return {"first found of": [_shape(one) for one in shape.shapes]}
         case _:

@@ -16,6 +16,7 @@ from capstan.plan.values import ABSENT, Arguments, Constant, Joined, Source, sou
 Resolve = Callable[[Template, Place], Source]
 
 _HERE: Final = JsonPath("$", ())
+_MISSING: Final = "not there, declared as required"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Object:
                 if value is None and base is not root:
                     value = shape.take(root, root, arguments)
                 if value is None and name in self.required:
-                    raise misfit("not there, declared as required", "")
+                    raise misfit(_MISSING, "")
                 taken[name] = value
         except Misfit as error:
             raise error.below(name) from None
@@ -139,6 +140,18 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Needed:
+    """What must be there, and is no member of an object that sees to it."""
+
+    shape: Shape
+
+    def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
+        if (value := self.shape.take(answer, root, arguments)) is None:
+            raise misfit(_MISSING, "")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
 class FirstFound:
     """Several unnamed outputs: the first that is not null."""
 
@@ -151,7 +164,7 @@ class FirstFound:
         return None
 
 
-Shape = Whole | Picked | Static | Object | Items | Values | Listed | FirstFound
+Shape = Whole | Picked | Static | Object | Items | Values | Listed | Needed | FirstFound
 
 
 def _cut(value: Any, length: int | None) -> Any:
@@ -198,8 +211,13 @@ def plan_outputs(outputs: tuple[Output, ...], resolve: Resolve, *, members: bool
         if len(outputs) == 1 and _is_whole(outputs[0]) and not (members and outputs[0].path is None):
             return Whole()
         return _object(None, outputs, resolve)
-    shapes = tuple(plan_output(output, resolve) for output in outputs)
-    return shapes[0] if len(shapes) == 1 else FirstFound(shapes)
+    if len(outputs) == 1:
+        return _needed(outputs[0], plan_output(outputs[0], resolve))
+    return FirstFound(tuple(plan_output(output, resolve) for output in outputs))
+
+
+def _needed(output: Output, shape: Shape) -> Shape:
+    return Needed(shape) if output.required and not isinstance(shape, Whole) else shape
 
 
 def _is_whole(output: Output) -> bool:
@@ -227,9 +245,9 @@ def plan_output(output: Output, resolve: Resolve) -> Shape:
         if output.path is None and is_static(item):
             return Listed(item)
         return Picked(named or _HERE, "array") if isinstance(item, Whole) else Items(named, item)
-    if named is None:  # the answer, or with `$` the whole of it
+    if named is None and not (output.name and output.type):  # the answer, or with `$` the whole of it
         return Whole()
-    return Picked(named, output.type, output.max_length, output.enum)
+    return Picked(named or _HERE, output.type, output.max_length, output.enum)
 
 
 def _constant(output: Output, resolve: Resolve) -> Source:
@@ -240,9 +258,9 @@ def _constant(output: Output, resolve: Resolve) -> Source:
 
 def _each(output: Output, resolve: Resolve) -> Shape:
     """The shape of every item or value: it is the root of its paths, and of its declared type."""
-    if _is_whole(output) and (output.type is not None or output.enum is not None):
-        return Picked(_HERE, output.type, output.max_length, output.enum)
-    return plan_output(replace(output, name=None), resolve)
+    if _is_whole(output) and (output.type is not None or output.enum is not None or output.required):
+        return _needed(output, Picked(_HERE, output.type, output.max_length, output.enum))
+    return _needed(output, plan_output(replace(output, name=None), resolve))
 
 
 def _member(output: Output) -> JsonPath:
@@ -281,6 +299,8 @@ def is_static(shape: Shape) -> bool:
             return all(is_static(member) for _, member in shape.members)
         case Listed():
             return is_static(shape.item)
+        case Needed():
+            return is_static(shape.shape)
         case FirstFound():
             return all(map(is_static, shape.shapes))
     return False
