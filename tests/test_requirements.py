@@ -114,7 +114,7 @@ def test_a_test_that_never_runs_is_told() -> None:
 
 
 def fault(name: str) -> str:
-    """What is wrong with the name of a test; nothing, mostly. In brackets stands one of its cases: an id, or a golden file."""
+    """What is wrong with the name of a test; nothing, mostly. In brackets stands a case of it, or its golden file."""
     file, _, case = name.partition("::")
     test, _, parameter = case.removesuffix("]").partition("[")
     if not (REPOSITORY / file).is_file():
