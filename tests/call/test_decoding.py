@@ -51,6 +51,24 @@ async def test_an_answer_that_nothing_is_taken_from_is_given_as_json(tmp_path: P
     assert [(name.lower(), value) for name, value in answer.headers] == [("etag", '"x"')]
 
 
+@pytest.mark.parametrize("path", ["$.look.ship", "$.look.fleet.ship", "$['look']['fleet'].ship", "$.fleet.ship"])
+async def test_a_step_gives_the_tree_to_those_after_it(path: str, tmp_path: Path) -> None:
+    document = yaml.safe_load(capability_text(path="/things"))
+    body = document["capability"]
+    body["consumes"][0]["resources"][0]["operations"][0]["outputRawFormat"] = "xml"
+    for unit in (body["exposes"][0]["resources"][0]["operations"][0], body["exposes"][1]["tools"][0]):
+        del unit["call"]
+        unit["steps"] = [{"name": "look", "type": "call", "call": "api.act"}]
+        unit["outputParameters"] = [{"type": "array", "mapping": path}]
+    async with wired(tmp_path, yaml.safe_dump(document, sort_keys=False)) as (upstream, unit):
+        pdf = reply(body="%PDF", content_type="application/pdf")
+        upstream.then(reply(body=SHIPS, content_type="application/xml"), pdf)
+        assert (await unit.call({})).value == [{"code": "V1"}, {"code": "V2"}]
+        with pytest.raises(ShapeError) as caught:
+            await unit.call({})
+    assert caught.value.message == "step 'look': 'api' answered 200, but not with xml (application/pdf)"
+
+
 @pytest.mark.parametrize(("name", "mapping"), [("orders", "$.orders[0].id"), ("container", "$[0].orders[0].id")])
 async def test_a_binary_format_is_read_with_the_schema_beside_the_file(name: str, mapping: str, tmp_path: Path) -> None:
     (tmp_path / "orders.avsc").write_bytes((GOLDEN / "avro" / "orders.avsc").read_bytes())

@@ -233,6 +233,10 @@ def test_a_table_without_headers_is_left_out() -> None:
     assert READERS["html"](b"<table><tr><td>a</table>", "") == {"tables": []}
 
 
+def test_markdown_that_would_take_long_to_read_is_refused() -> None:
+    assert "larger than 2,097,152 bytes" in refused(READERS["markdown"], b"*a_ " * 600_000)
+
+
 def test_markdown_whose_front_matter_is_damaged_is_refused() -> None:
     assert refused(READERS["markdown"], b"---\na: [\n---\n# T\n").startswith("its front matter, line")
 
@@ -295,6 +299,23 @@ def test_avro_that_is_damaged_or_too_much_is_refused(schema: Any, body: bytes, r
 def test_a_container_that_is_damaged_is_refused(change: Callable[[bytes], bytes], reason: str) -> None:
     raw = (GOLDEN / "avro" / "deflated.avro").read_bytes()
     assert reason in refused(READERS["avro"], change(raw))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"type": "bytes", "logicalType": "decimal", "precision": 10**9, "scale": 10**9},
+        {"type": "fixed", "name": "F", "size": 10**12},
+        {"type": "fixed", "name": "F", "size": "3"},
+        {"type": "enum", "name": "E", "symbols": 1},
+        "R",
+        "nope",
+    ],
+)
+def test_the_schema_that_a_container_brings_asks_for_nothing_large(kind: Any) -> None:
+    schema = json.dumps(record(("a", kind))).encode()
+    head = b"Obj\x01\x02" + _zigzag(11) + b"avro.schema" + _zigzag(len(schema)) + schema + b"\0" + b"s" * 16
+    assert refused(READERS["avro"], head + b"\x02\x04\x02\x01" + b"s" * 16)
 
 
 def test_a_block_that_grows_without_end_is_refused() -> None:

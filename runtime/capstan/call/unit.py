@@ -21,7 +21,7 @@ from capstan.settings import Settings
 
 _ERROR_BODY_BYTES: Final = 64 * 1024
 # What takes a few milliseconds is decoded at once; more would keep every other call waiting.
-_DECODED_HERE_BYTES: Final = 64 * 1024
+_DECODED_HERE_BYTES: Final = 16 * 1024
 
 
 @dataclass(slots=True)

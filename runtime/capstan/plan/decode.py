@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Final, Literal
 
 from capstan.errors import Problem
@@ -24,7 +24,6 @@ from capstan.plan.formats.separated import read_separated
 from capstan.plan.formats.xml_tree import Root, read_xml
 from capstan.plan.formats.yaml_tree import read_yaml
 from capstan.plan.jsontext import parse_answer
-from capstan.plan.output import FirstFound, Items, Needed, Object, Picked, Shape, Values
 
 Read = Callable[[bytes, str], Any]  # a body and the charset of its media type -> data, or a ValueError
 
@@ -32,7 +31,8 @@ UNNAMED: Final = frozenset({"", "application/octet-stream", "binary/octet-stream
 _SAYS_NOTHING: Final = UNNAMED | {"text/plain"}
 _TEXT: Final = re.compile(r"text/.*|[^;]*\+(json|xml|yaml)|application/(json|xml|yaml|x-ndjson|javascript)")
 _JSON: Final = re.compile(r"(application|text)/(json|[^;]*\+json)")
-_FIRST_NAME: Final = re.compile(r"\$\.?(?:\[\s*(['\"])(?P<quoted>.+?)\1\s*\]|(?P<plain>[^.\[\]\s*()?@]+))")
+_NAME: Final = re.compile(r"""\.([\w-]+)|\[\s*(?:'([^']*)'|"([^"]*)")\s*\]""")
+_PATH: Final = re.compile(rf"\$(?:{_NAME.pattern})+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,24 +222,16 @@ def limit_passing(passing: Passing | None, of_adapter: int | None) -> Passing | 
     return replace(passing or Passing(), limit=of_adapter)
 
 
-def first_names(shape: Shape) -> Iterator[str]:
-    """The names that the paths of a shape begin with."""
-    match shape:
-        case Picked() | Values():
-            yield from _first_name(shape.path.text)
-        case Object():
-            yield from _first_name(shape.path.text) if shape.path is not None else ()
-            for _, member in shape.members:
-                yield from first_names(member)
-        case Items():
-            yield from _first_name(shape.path.text) if shape.path is not None else ()
-        case Needed():
-            yield from first_names(shape.shape)
-        case FirstFound():
-            for one in shape.shapes:
-                yield from first_names(one)
-
-
-def _first_name(path: str) -> Iterator[str]:
-    if (found := _FIRST_NAME.match(path)) is not None:
-        yield found["quoted"] or found["plain"]
+def names_in_paths(value: Any, depth: int) -> Iterator[str]:
+    """The names that paths in a part of a file begin with: the first ones, or as many as `depth`."""
+    match value:
+        case str():
+            for path in _PATH.finditer(value):
+                yield from (plain or single or double for plain, single, double in _NAME.findall(path[0])[:depth])
+        case tuple() | list():
+            for item in value:
+                yield from names_in_paths(item, depth)
+        case dict():
+            yield from names_in_paths(list(value.values()), depth)
+        case _ if is_dataclass(value) and not isinstance(value, Place):
+            yield from names_in_paths([getattr(value, one.name) for one in fields(value)], depth)

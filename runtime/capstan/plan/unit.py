@@ -14,9 +14,9 @@ from capstan.load.model import Effect, Parameter, RestOperation, Scripting, Step
 from capstan.load.schema import Checker
 from capstan.plan import types
 from capstan.plan.body import BodyPlan, plan_body, plan_whole_body
-from capstan.plan.decode import Passing, first_names, limit_passing, plan_passing
+from capstan.plan.decode import Decoder, Passing, limit_passing, names_in_paths, plan_passing
 from capstan.plan.names import Names
-from capstan.plan.output import Resolve, Shape, is_static, mock_outputs, plan_outputs
+from capstan.plan.output import Resolve, is_static, mock_outputs, plan_outputs
 from capstan.plan.output_schema import output_schema
 from capstan.plan.steps import FlowPlanner, asked_inputs
 from capstan.plan.target import Target
@@ -71,7 +71,7 @@ def plan_unit(
         inputs=inputs,
         input_schema=schema,
         checker=_checker(names, schema),
-        call=_for_roots(_named(call, unit.media_type), shape),
+        call=_named(call, unit.media_type),
         shape=shape,
         output_schema=output_schema(outputs, shape),
         flow=flow,
@@ -92,13 +92,6 @@ def _named(call: types.CallPlan | None, media_type: str | None) -> types.CallPla
     if call is None or media_type is None:
         return call
     return replace(call, passing=replace(call.passing or Passing(), media_type=media_type))
-
-
-def _for_roots(call: types.CallPlan | None, shape: Shape) -> types.CallPlan | None:
-    """The call as the paths of its answer need it."""
-    if call is None or call.decoder is None:
-        return call
-    return replace(call, decoder=call.decoder.for_roots(first_names(shape)))
 
 
 def _flow(
@@ -234,9 +227,19 @@ def _call_plan(names: Names, target: Target) -> types.CallPlan:
         request=request,
         effect=operation.effect or _EFFECTS.get(operation.method, "write"),
         idempotency_header=key,
-        decoder=target.decoder,
+        decoder=_decoder(names, target),
         passing=plan_passing(operation.answer),
     )
+
+
+def _decoder(names: Names, target: Target) -> Decoder | None:
+    """The decoder for the paths into the answer: of a step, they begin with its name."""
+    if target.decoder is None:
+        return None
+    unit = names.unit
+    if not unit.steps:
+        return target.decoder.for_roots(names_in_paths(unit.outputs, 1))
+    return target.decoder.for_roots(names_in_paths((unit, target.operation.outputs), 2))
 
 
 def _header(

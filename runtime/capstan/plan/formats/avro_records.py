@@ -20,6 +20,7 @@ from capstan.plan.formats.limits import MAX_DEPTH, Budget
 _MAGIC: Final = b"Obj\x01"
 _SYNC_BYTES: Final = 16
 _MAX_BLOCK_BYTES: Final = 64 * 1024**2
+_MAX_SIZE: Final = 1_000_000  # of a fixed value or the digits of a decimal: a container brings its own schema
 
 _Read = Callable[["_Bytes"], Any]
 
@@ -143,16 +144,16 @@ class _Compiler:
         if isinstance(schema, str):
             return _PRIMITIVES[schema] if schema in _PRIMITIVES else self._named(schema)
         kind = schema["type"]
+        size = _natural(schema["size"]) if kind == "fixed" else None
         if schema.get("logicalType") == "decimal" and kind in ("bytes", "fixed"):
-            return _decimal(schema.get("scale", 0), schema["size"] if kind == "fixed" else None)
+            return _decimal(_natural(schema.get("scale", 0)), size)
         match kind:
             case "record" | "error":
                 return self._record(schema)
             case "enum":
-                return _enum(schema["symbols"])
+                return _enum([str(symbol) for symbol in schema["symbols"]])
             case "fixed":
-                size = schema["size"]
-                return lambda source: b64encode(source.take(size)).decode()
+                return lambda source: b64encode(source.take(size or 0)).decode()
             case "array":
                 return _array(self.reader(schema["items"]))
             case "map":
@@ -178,7 +179,7 @@ class _Compiler:
     def _record(self, schema: dict[str, Any]) -> _Read:
         name = schema["name"]
         self._made.setdefault(name, self._later(name))
-        fields = [(field["name"], self.reader(field["type"])) for field in schema["fields"]]
+        fields = [(str(field["name"]), self.reader(field["type"])) for field in schema["fields"]]
 
         def read(source: _Bytes) -> dict[str, Any]:
             source.enter()
@@ -189,6 +190,12 @@ class _Compiler:
 
         self._made[name] = read
         return read
+
+
+def _natural(number: Any) -> int:
+    if not isinstance(number, int) or not 0 <= number <= _MAX_SIZE:
+        raise TypeError(f"{number!r:.40} is no size")
+    return number
 
 
 def _union(branches: list[_Read]) -> _Read:

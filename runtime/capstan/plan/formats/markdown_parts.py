@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from capstan.plan.formats.charset import decode
 from capstan.plan.formats.html_tables import named_rows
 from capstan.plan.formats.library import library
 from capstan.plan.formats.yaml_tree import parse_yaml
+
+_MAX_BYTES: Final = 2 * 1024**2  # some seconds of reading, where other formats take one for four times as much
 
 
 def plan_markdown(prefix: str) -> Callable[[bytes, str], Any]:
@@ -20,6 +22,8 @@ def plan_markdown(prefix: str) -> Callable[[bytes, str], Any]:
     markdown = library("markdown_it", "markdown").MarkdownIt("commonmark").enable("table")
 
     def read(body: bytes, charset: str) -> Any:
+        if len(body) > _MAX_BYTES:
+            raise ValueError(f"larger than {_MAX_BYTES:,} bytes")
         front, text = _split(decode(body, charset).replace("\r\n", "\n"))
         blocks = list(_blocks(markdown.parse(text)))
         return {
