@@ -199,6 +199,15 @@ def test_aggregates_may_stand_at_the_root() -> None:
     assert explain(plan_of(moved)[0])["mcp"] == explain(plan_of(text)[0])["mcp"]
 
 
+def test_aggregates_may_be_a_map_by_namespace() -> None:
+    text = capability(TOOL)
+    by_name = text.replace("  - label: Orders\n    namespace: orders\n", "   orders:\n    label: Orders\n")
+    assert by_name != text
+    assert explain(plan_of(by_name)[0])["mcp"] == explain(plan_of(text)[0])["mcp"]
+    both = by_name.replace("    label: Orders\n", "    namespace: order\n")
+    assert "ambiguous-keyword" in [problem.code for problem in problems_of(both)]
+
+
 def test_a_mock_function_answers_with_the_inputs() -> None:
     functions = """
     - name: hello

@@ -96,6 +96,14 @@ def test_under_another_name_the_own_namespace_still_means_the_inputs(tmp_path: P
     assert sent(rest, {"number": "7"}).url == sent(tool, {"imo": "7"}).url
 
 
+def test_in_a_map_the_key_is_the_name_of_what_is_imported(tmp_path: Path) -> None:
+    path = write(tmp_path, doors=DOORS.replace("fleet.get-ship", "navy.get-ship"))
+    text = path.read_text()
+    path.write_text(text.replace("[{from: ./shared/fleet.yml, import: fleet}]",
+                                 "{navy: {from: ./shared/fleet.yml, import: fleet}}"))  # fmt: skip
+    assert sent(plan_file(path)[0].units[1], {"imo": "7"}).url == "https://api.example.com/ships/7"
+
+
 def test_one_adapter_serves_two_apis_of_one_shape(tmp_path: Path) -> None:
     """What the peer's guide promises: who imports an adapter wires it."""
     path = write(tmp_path, api=API.replace("api.example.com", "other.example.com/v2"))

@@ -26,7 +26,8 @@ Functions = Mapping[str, tuple[model.Aggregate, model.Unit]]
 # --- tree -> model
 
 
-def parse_aggregate(node: Node, read_unit: ReadUnit) -> model.Aggregate:
+def parse_aggregate(namespace: str, node: Node, read_unit: ReadUnit) -> model.Aggregate:
+    """One aggregate; of a map of them its namespace is the key."""
     reader = node.reader
     if "functions" in node and "flows" in node:
         message = "an aggregate has 'functions' or 'flows': they are one thing under two names"
@@ -35,16 +36,19 @@ def parse_aggregate(node: Node, read_unit: ReadUnit) -> model.Aggregate:
     if not node.data.get(key):
         reader.problem("missing-keyword", "an aggregate has no functions", node.at(key if key in node else None),
                        "for example: functions: [{name: get-order, call: orders.get}]")  # fmt: skip
-    namespace = node.text("namespace")
-    if namespace is None:
+    said = node.text("namespace")
+    if not (said or namespace):
         reader.problem("missing-keyword", "'namespace' is missing", node.at())
+    elif said and namespace and said != namespace:
+        message = f"the namespace '{said}' stands under the name '{namespace}'"
+        reader.problem("ambiguous-keyword", message, node.at("namespace"), "leave one of them out")
     functions = tuple(_function(name, item, read_unit) for name, item in node.named(key))
     first: dict[str, model.Unit] = {}
     for function in functions:
         if first.setdefault(function.name, function) is not function:
             reader.problem("duplicate-name", f"two functions are called '{function.name}'", function.at,
                            f"first in line {first[function.name].at.location().line}")  # fmt: skip
-    return model.Aggregate(namespace or "", functions, at=node.at())
+    return model.Aggregate(said or namespace, functions, at=node.at())
 
 
 def _function(name: str, node: Node, read_unit: ReadUnit) -> model.Unit:

@@ -74,11 +74,11 @@ class _Parser(Reader):
                     imports.append(found)
                 else:
                     consumes.append(self.consumed_api(node))
-            for node in owner.nodes("aggregates"):
-                if (found := self.import_of("aggregates", node)) is not None:
+            for key, node in owner.named("aggregates"):
+                if (found := self.import_of("aggregates", node, key)) is not None:
                     imports.append(found)
                 else:
-                    aggregates.append(parse_aggregate(node, self.plain_unit))
+                    aggregates.append(parse_aggregate(key, node, self.plain_unit))
             for node in owner.nodes("exposes"):
                 if (found := self.import_of("exposes", node)) is not None:
                     imports.append(found)
@@ -148,7 +148,7 @@ class _Parser(Reader):
                              suggest(key, keys), key=True)  # fmt: skip
         return {key: holder.text(key) or "" for key in holder.data}
 
-    def import_of(self, section: model.Section, node: Node) -> model.Import | None:
+    def import_of(self, section: model.Section, node: Node, key: str = "") -> model.Import | None:
         """What the node takes from another file, if that is what it does."""
         source = node.text("from") or (node.text("location") if "import" in node else None)
         if "import" not in node and "from" not in node:
@@ -159,7 +159,7 @@ class _Parser(Reader):
             missing = "import" if name is None else "from"
             self.problem("missing-keyword", f"'{missing}' is missing", node.at())
         place = node.at("from" if "from" in node else "location" if "location" in node else None)
-        return model.Import(section, source or "", name or "", node.text("as") or name or "", at=place)
+        return model.Import(section, source or "", name or "", node.text("as") or key or name or "", at=place)
 
     # --- consumes
 
