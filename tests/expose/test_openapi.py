@@ -191,3 +191,9 @@ def test_the_title_and_version_of_the_file_are_those_of_the_document() -> None:
     assert {**document(plan_of(data)[0])["info"], "description": ""} == {
         "title": "Things", "version": "2.10", "description": "",
     }  # fmt: skip
+
+
+def test_what_is_read_from_another_format_is_described_as_json() -> None:
+    answer = described("outputRawFormat: csv")["responses"]["200"]
+    assert list(answer["content"]) == ["application/json"]
+    assert "read as csv" in answer["description"]

@@ -152,6 +152,9 @@ def _typed(known: dict[str, Any], replies: Replies) -> dict[str, Any]:
 def _success(unit: UnitPlan) -> dict[str, Any]:
     if unit.output_schema is not None:
         return {"description": "Done.", "content": {"application/json": {"schema": dict(unit.output_schema)}}}
+    if unit.call is not None and (decoder := unit.call.decoder) is not None:
+        description = f"The consumed API's answer, read as {decoder.format}; its own where it is something else."
+        return {"description": description, "content": {"application/json": {"schema": {}}}}
     description = "The consumed API's own answer: its status (200, 201, 202, 204), media type and body."
     return {"description": description, "content": {"*/*": {"schema": {}}}}
 
