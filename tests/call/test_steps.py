@@ -309,7 +309,7 @@ mappings: [{target: all, value: $.order}, {target: raw, value: $.order.status}]
     finally:
         flows.HEAD = head
     assert requests[1].target == "/orders/7"
-    assert result == {"all": {"client": "7"}, "raw": "AUTHORIZED"}
+    assert result == {"all": {"client": 7}, "raw": "AUTHORIZED"}  # as it came: callers have types, steps have values
 
 
 def test_a_target_is_taken_once(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ JSON: dict[str, Any] = {
     "/ovens": [{"number": "17", "site": "south"}, {"number": "7", "site": "north"}],
     "/mills/m-1": MILL,
     "/routes": {"routes": [{"code": "r-1", "town": "Brest"}, {"code": "r-2", "town": "Quimper"}]},
+    "/clerks": {"people": [{"mail": "a@x", "name": "Ann", "desk": 1}, {"mail": "b@x", "name": "Ben", "desk": 2}]},
+    "/guests": [{"contact": {"mail": "b@x"}, "since": 2019}, {"contact": {"mail": "c@x"}, "since": 2020}],
     "/recipes": {"recipes": ["rye"]},
     "/recipes/rye": {"id": "rye", "title": "Rye bread"},
 }
@@ -183,6 +185,18 @@ async def test_what_is_mapped_and_not_declared_stays(told: dict[str, Any]) -> No
 
 async def test_a_step_of_declared_outputs_is_those(told: dict[str, Any]) -> None:
     assert told["mill"] == {"town": "Brest", "title": "Old Mill"}
+
+
+async def test_declared_outputs_can_be_lists_that_run_side_by_side(rest: httpx2.AsyncClient) -> None:
+    assert (await rest.get("/clerks/b@x")).json() == {"name": "Ben", "desk": "2"}
+
+
+async def test_a_declared_output_of_a_list_is_one_of_each_of_its_items(rest: httpx2.AsyncClient) -> None:
+    assert (await rest.get("/guests")).json() == {"known": [{"mail": "b@x", "since": 2019}]}
+
+
+async def test_a_mapping_without_a_step_counts_from_what_the_last_call_declares(rest: httpx2.AsyncClient) -> None:
+    assert (await rest.get("/town/m-1")).json() == {"where": "Brest", "zip": "29200"}
 
 
 async def test_without_mappings_the_last_call_is_the_answer(rest: httpx2.AsyncClient) -> None:

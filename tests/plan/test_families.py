@@ -13,7 +13,7 @@ import pytest
 from capstan.load import load
 from capstan.plan.build import build_plan
 from capstan.plan.explain import explain
-from capstan.plan.types import CapabilityPlan
+from capstan.plan.types import CapabilityPlan, ToolPlan
 
 FAMILIES = Path(__file__).parents[1] / "golden" / "families"
 TOPICS = sorted(folder for folder in FAMILIES.iterdir() if folder.is_dir())
@@ -32,15 +32,17 @@ def explained(plan: CapabilityPlan) -> Any:
     return told
 
 
-def everything(value: Any) -> Any:
+def everything(value: Any, left_out: frozenset[str] = ELSEWHERE) -> Any:
     """All fields of a plan as plain data: titles and descriptions with the rest."""
+    if isinstance(value, ToolPlan):
+        left_out |= {"whole_body"}
     if dataclasses.is_dataclass(value):
         named = {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
-        return {name: everything(item) for name, item in named.items() if name not in ELSEWHERE}
+        return {name: everything(item, left_out) for name, item in named.items() if name not in left_out}
     if isinstance(value, Mapping):
-        return {str(key): everything(item) for key, item in value.items()}
+        return {str(key): everything(item, left_out) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [everything(item) for item in value]
+        return [everything(item, left_out) for item in value]
     plain = value is None or isinstance(value, (str, int, float, bytes))
     return repr(value) if plain else type(value).__name__
 

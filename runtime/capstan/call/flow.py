@@ -12,7 +12,17 @@ from capstan.call.unit import Answer, LiveUnit, parsed
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
 from capstan.errors import BindError, CallError, FlowError, ShapeError
 from capstan.plan.body import to_json
-from capstan.plan.flow import LAST, AssertPlan, ForeachPlan, LookupPlan, decide, declared_key, step_key
+from capstan.plan.flow import (
+    LAST,
+    LAST_WITH_DECLARED,
+    AssertPlan,
+    ForeachPlan,
+    LookupPlan,
+    decide,
+    declared_key,
+    step_key,
+    with_declared,
+)
 from capstan.plan.output import Whole
 from capstan.plan.types import CallPlan, FlowPlan, HttpRequest, StepPlan, UnitPlan
 from capstan.plan.values import ABSENT
@@ -90,6 +100,7 @@ class _Run:
         made = [name for name in calls if name in self._states]
         if made:
             self._scope[LAST] = self._scope[step_key(made[-1])]
+            self._scope[LAST_WITH_DECLARED] = with_declared(made[-1], self._scope)
             return made[-1]
         if calls:
             raise self._nothing_done()

@@ -27,6 +27,7 @@ def declared_key(name: str) -> str:
 
 
 LAST: Final = step_key("")  # the answer of the last call that was made
+LAST_WITH_DECLARED: Final = declared_key("")  # the same, together with the outputs that its operation declares
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +174,13 @@ class Declared:
     """The outputs that a consumed operation declares, of its answer: of every item where that is a list."""
 
     shape: Object
+    of_item: Object  # where `$[*].x` is `$.x`
 
     def of(self, answer: Any) -> Any:
         if isinstance(answer, list):
-            return [{**item, **self._object(item)} if isinstance(item, dict) else item for item in answer]
-        return self._object(answer)
-
-    def _object(self, answer: Any) -> Any:
+            return [
+                {**item, **self.of_item.take(item, item, {})} if isinstance(item, dict) else item for item in answer
+            ]
         return self.shape.take(answer, answer, {})
 
 
@@ -194,10 +195,10 @@ class FlowAnswer:
     def take(self, scope: dict[str, Any]) -> Any:
         """The answer, from the arguments and what the steps gave."""
         mapped = {} if self.mapped is None else self.mapped.get(scope)
-        last = scope.get(LAST)
+        last = scope.get(LAST if isinstance(self.shape, Whole) and self.mapped is None else LAST_WITH_DECLARED)
         root = last
         if self.steps or self.mapped is not None:
-            given = {name: _all_of(name, scope) for name in self.steps if step_key(name) in scope}
+            given = {name: with_declared(name, scope) for name in self.steps if step_key(name) in scope}
             root = {**(last if isinstance(last, dict) else {}), **given, **mapped}
         if self.mapped is not None and isinstance(self.shape, Whole):
             return mapped
@@ -205,7 +206,7 @@ class FlowAnswer:
         return {**mapped, **value} if self.mapped is not None and isinstance(value, dict) else value
 
 
-def _all_of(step: str, scope: Mapping[str, Any]) -> Any:
+def with_declared(step: str, scope: Mapping[str, Any]) -> Any:
     """An answer together with the outputs that are declared of it."""
     answer, declared = scope[step_key(step)], scope.get(declared_key(step))
     return {**answer, **declared} if isinstance(answer, dict) and isinstance(declared, dict) else answer

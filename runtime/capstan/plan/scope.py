@@ -10,7 +10,7 @@ from capstan.load.document import Place
 from capstan.load.expression import ExpressionError
 from capstan.load.jsonpath import JsonPath, parse_jsonpath, split_root
 from capstan.load.schema import suggest
-from capstan.plan.flow import LAST, declared_key, step_key
+from capstan.plan.flow import LAST_WITH_DECLARED, declared_key, step_key
 from capstan.plan.values import FromStep
 
 
@@ -63,7 +63,7 @@ class Scope:
             hint = "steps run in the order of the file as far as they need each other: move that one up"
             raise ReferenceFault(f"'{text}' asks a step that comes later or is the step itself", hint)
         if self.with_last:
-            return FromStep(LAST, whole, whole.text)
+            return FromStep(LAST_WITH_DECLARED, whole, whole.text)
         if not self.earlier and self.item is None:
             raise ReferenceFault(f"'{text}' refers to a step, and there is none before", "inputs are tools.x or rest.x")
         known = [*self.earlier, *([self.item] if self.item else [])]

@@ -25,7 +25,7 @@ from capstan.plan.flow import (
     step_key,
 )
 from capstan.plan.names import Names
-from capstan.plan.output import Object, Shape, plan_outputs
+from capstan.plan.output import Object, plan_outputs
 from capstan.plan.scope import Scope, steps_in
 from capstan.plan.script import plan_script
 from capstan.plan.target import Target
@@ -245,15 +245,33 @@ def _declared_names(target: Target) -> frozenset[str]:
 
 def _declared(target: Target | None) -> Declared | None:
     """The outputs of the consumed operation, taken from its answer; those without a name have no place in it."""
-    named = () if target is None else tuple(output for output in target.operation.outputs if output.name)
+    named = () if target is None else tuple(_untyped(output) for output in target.operation.outputs if output.name)
     if not named:
         return None
-    shape = plan_outputs(named, lambda template, _: Constant(str(template)))
-    return Declared(shape if isinstance(shape, Object) else _single(named, shape))
+    return Declared(_as_object(named), _as_object(tuple(map(_of_item, named))))
 
 
-def _single(outputs: tuple[model.Output, ...], shape: Shape) -> Object:
-    return Object(None, ((outputs[0].name or "", shape),))
+def _as_object(outputs: tuple[model.Output, ...]) -> Object:
+    shape = plan_outputs(outputs, lambda template, _: Constant(str(template)))
+    return shape if isinstance(shape, Object) else Object(None, ((outputs[0].name or "", shape),))
+
+
+def _untyped(output: model.Output) -> model.Output:
+    """What steps give each other is as it came: `$.items[*].name`, declared a string, is the names of all."""
+    return replace(
+        output,
+        type=None,
+        properties=None if output.properties is None else tuple(map(_untyped, output.properties)),
+        items=None if output.items is None else _untyped(output.items),
+    )
+
+
+def _of_item(output: model.Output) -> model.Output:
+    """An output of a list, as one of each of its items."""
+    path = output.path
+    if path is None or path.chain is None or path.chain[:1] != ("*",):
+        return output
+    return replace(output, path=JsonPath("$", path.chain[1:]))
 
 
 def _leaves(condition: Condition | None) -> Any:
