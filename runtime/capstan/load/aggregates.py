@@ -179,7 +179,7 @@ class _Resolver:
             hint = f"it is an operation of an API: call: {ref.name}"
         elif not self._functions:
             hint = "the file has no 'aggregates'"
-        self._tell("unknown-function", f"no function '{ref.name}'", ref.at, hint)
+        self.tell("unknown-function", f"no function '{ref.name}'", ref.at, hint)
 
     def _merged(self, unit: model.Unit, aggregate: model.Aggregate, function: model.Unit) -> model.Unit:
         """The function as the unit has it. What is wrong with its call is the function's, and told there."""
@@ -215,10 +215,10 @@ class _Resolver:
                 merged.append(_overridden(parameter, said))
         for entry in given.values():
             hint = suggest(entry.name, [parameter.name for parameter in function.parameters])
-            self._tell("unknown-parameter", f"'{function.name}' has no input '{entry.name}'", entry.at, hint, key=True)
+            self.tell("unknown-parameter", f"'{function.name}' has no input '{entry.name}'", entry.at, hint, key=True)
         return (*merged, *own.values(), *fixed)
 
-    def _tell(self, code: str, message: str, at: Place, hint: str, *, key: bool = False) -> None:
+    def tell(self, code: str, message: str, at: Place, hint: str, *, key: bool = False) -> None:
         self.problems.append(Problem(code, message, at.location(key=key), hint))
 
 

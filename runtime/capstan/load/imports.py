@@ -57,7 +57,8 @@ class _Resolver:
     def take(self, wanted: model.Import) -> None:
         if (wanted.section, wanted.alias) in self._taken:
             message = f"the namespace '{wanted.alias}' is taken twice in '{wanted.section}'"
-            self._problem(wanted, message, "give it another name with 'as'", "duplicate-namespace")
+            at = wanted.at.location()
+            self.problems.append(Problem("duplicate-namespace", message, at, "give it another name with 'as'"))
             return
         self._taken.add((wanted.section, wanted.alias))
         source = self._source(wanted)
@@ -123,8 +124,8 @@ class _Resolver:
             self._problem(wanted, f"{path} imports in turn, which is not followed")
         return source
 
-    def _problem(self, wanted: model.Import, message: str, hint: str = "", code: str = "bad-import") -> None:
-        self.problems.append(Problem(code, message, wanted.at.location(), hint))
+    def _problem(self, wanted: model.Import, message: str, hint: str = "") -> None:
+        self.problems.append(Problem("bad-import", message, wanted.at.location(), hint))
 
 
 def _aliased_aggregate(aggregate: model.Aggregate, alias: str) -> model.Aggregate:

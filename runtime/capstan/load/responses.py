@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 from capstan.load import model
+from capstan.load.document import Place
 from capstan.load.node import Node
 from capstan.load.parameters import parse_schema
 
@@ -43,9 +44,10 @@ def _items(holder: Node) -> list[tuple[str, Node]]:
 
 def _response(status: str, node: Node, content: tuple[model.Content, ...]) -> model.Response:
     if status[0] in "13":
-        node.reader.problem("bad-response", f"an operation never answers {status}", node.at(), _STATUSES)
+        node.reader.problem("bad-response", f"an operation never answers {status}", node.at(), _STATUSES,
+                            key=True)  # fmt: skip
     if status in _WITHOUT_CONTENT and content:
-        node.reader.problem("bad-response", f"an answer of {status} has no content", content[0].at)
+        node.reader.problem("bad-response", f"an answer of {status} has no content", content[0].at, key=True)
     return model.Response(status, node.text("description") or "", content, at=node.at())
 
 
@@ -61,6 +63,7 @@ def _contents(node: Node) -> list[model.Content]:
             binary = item.data.get("binary") is True
             inner = item.node("schema")
             schema = parse_schema(inner) if inner is not None else None
+        _check_media_type(node, media_type, holder.at(media_type), key=True)
         found.append(model.Content(media_type, binary, schema, at=holder.at(media_type)))
     return found
 
@@ -72,7 +75,12 @@ def is_json(media_type: str) -> bool:
 
 def parse_media_type(node: Node, key: str) -> str | None:
     text = node.text(key)
-    if text is not None and not _MEDIA_TYPE.fullmatch(text):
-        node.reader.problem("wrong-form", f"'{text[:60]}' is no media type", node.at(key), "for example: image/png")
-        return None
-    return text
+    return text if text is not None and _check_media_type(node, text, node.at(key)) else None
+
+
+def _check_media_type(node: Node, text: str, at: Place, *, key: bool = False) -> bool:
+    fits = _MEDIA_TYPE.fullmatch(text) is not None
+    if not fits:
+        message = f"'{text[:60]}' is no media type"
+        node.reader.problem("wrong-form", message, at, "for example: image/png", key=key)
+    return fits
