@@ -410,8 +410,10 @@ async def test_steps_are_run_one_after_the_other(session: Session, upstream: Rec
 
 
 async def test_binary_content_is_a_blob(session: Session, upstream: RecordingUpstream) -> None:
-    upstream.then(reply(body=PNG, content_type="application/octet-stream"))
+    bom = b"\xef\xbb\xbftext"
+    upstream.then(reply(body=PNG, content_type="application/octet-stream"), reply(body=bom, content_type="text/plain"))
     assert await session.blob("photos://p-1") == ("image/jpeg", PNG)
+    assert await session.blob("photos://p-1") == ("image/jpeg", bom)  # byte for byte
 
 
 async def test_what_is_no_text_is_a_blob_of_its_own_type(session: Session, upstream: RecordingUpstream) -> None:

@@ -30,19 +30,25 @@ class Read:
     media_type: str | None
 
 
-async def read_answer(answer: Answer, limit: int, wanted: str | None = None) -> Read:
+async def read_answer(answer: Answer, limit: int, wanted: str | None = None, *, binary: bool = False) -> Read:
     """The whole of an answer. A text that the file maps is that text, but where JSON is `wanted`."""
     if answer.response is None:
         if answer.empty:
             return Read("", wanted)
         if isinstance(answer.value, str) and not says_json(wanted or ""):
-            return Read(answer.value, "text/plain")
-        return Read(json.dumps(answer.value, ensure_ascii=False), "application/json")
+            return Read(_unicode(answer.value), "text/plain")
+        return Read(_unicode(json.dumps(answer.value, ensure_ascii=False)), "application/json")
     try:
         data = await answer.response.read(answer.limit or limit)
-        return as_text(data, answer.response.media_type or None)
+        media_type = answer.response.media_type or None
     finally:
         answer.response.close()
+    return Read(data, media_type) if binary else as_text(data, media_type)
+
+
+def _unicode(text: str) -> str:
+    """Text that can be sent: JSON may spell half a character, UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def as_text(data: bytes, media_type: str | None) -> Read:
@@ -58,7 +64,7 @@ def as_text(data: bytes, media_type: str | None) -> Read:
 def contents_of(uri: str, read: Read, declared: str | None, *, binary: bool) -> types.ReadResourceResult:
     """The contents of a resource. What is declared holds, but a text is not declared of what is none."""
     content, media_type = read.content, declared or read.media_type
-    if binary and isinstance(content, str):
+    if binary and isinstance(content, str):  # nothing came
         content = content.encode()
     one: types.TextResourceContents | types.BlobResourceContents
     if isinstance(content, str):

@@ -131,7 +131,7 @@ async def _read(
 
 async def _answer(called: _Called, values: Mapping[str, str], limit: int) -> tuple[Read, int]:
     answer = await called.live.call(called.arguments.read(values))
-    return await read_answer(answer, limit, called.plan.mime_type), answer.status
+    return await read_answer(answer, limit, called.plan.mime_type, binary=called.plan.binary), answer.status
 
 
 async def _file(plan: ResourcePlan, folder: FolderPlan, path: str, limit: int) -> tuple[Read | None, int]:
@@ -139,11 +139,13 @@ async def _file(plan: ResourcePlan, folder: FolderPlan, path: str, limit: int) -
     content = await asyncio.to_thread(read_file, folder.path, path, max(limit, of_bytes))
     if content is None:
         return None, 404
-    read = as_text(content.data, plan.mime_type or content.media_type)
-    if isinstance(read.content, bytes) and content.media_type is not None:
-        # The declared type is that of the folder's texts; a picture among them is still one.
-        read = as_text(content.data, content.media_type)
-    most = of_bytes if plan.binary or isinstance(read.content, bytes) else limit
+    read = Read(content.data, content.media_type)
+    if not plan.binary:
+        read = as_text(content.data, plan.mime_type or content.media_type)
+        if isinstance(read.content, bytes) and content.media_type is not None:
+            # The declared type is that of the folder's texts; a picture among them is still one.
+            read = as_text(content.data, content.media_type)
+    most = of_bytes if isinstance(read.content, bytes) else limit
     if len(content.data) > most:
         raise too_large(most)
     return read, 200
