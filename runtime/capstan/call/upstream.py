@@ -78,19 +78,18 @@ class UpstreamResponse:
             return None
         return self._response.content_length
 
-    async def read(self, limit: int, *, masked: bool = True) -> bytes:
-        """The whole body, decoded. Without `masked`, what is read from it must be.
+    async def read(self, limit: int) -> bytes:
+        """The whole body, decoded.
 
         Raises:
             UpstreamError: it is larger than `limit`, breaks off, or is not encoded as it says.
         """
         length = self.content_length
         if length is None or length > limit:
-            body = b"".join([piece async for piece in self._pieces(limit)])
-            return self._mask.data(body) if masked else body
+            pieces = [piece async for piece in self._pieces(limit)]
+            return self._mask.data(b"".join(pieces))
         try:
-            body = await self._response.read()
-            return self._mask.data(body) if masked else body
+            return self._mask.data(await self._response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._response.close()
             raise _translate(error, self._plan, self._request, answered=self.status) from error

@@ -42,7 +42,6 @@ class Decoder:
     format: str
     read: Read = field(repr=False, compare=False)
     media_type: re.Pattern[str] = field(repr=False)
-    is_text: bool = field(repr=False)
     schema: str = ""
     roots: frozenset[str] = field(default=frozenset(), repr=False)  # what mappings call the root of a document
 
@@ -90,7 +89,6 @@ class _Format:
     plan: Callable[[AnswerFormat, list[str]], Read]  # adds the files that it reads to the list
     media_type: re.Pattern[str]
     schema: Literal["none", "text", "file"] = "none"
-    is_text: bool = True
 
 
 def essence_of(media_type: str) -> str:
@@ -137,12 +135,10 @@ DECODERS: Final[dict[str, _Format]] = {
         "text",
     ),
     "avro": _Format(
-        _avro, re.compile(r"(application|avro)/(x-|vnd\.apache\.)?(avro|binary)([+-]binary)?|[^;]+\+avro"), "file",
-        is_text=False,
+        _avro, re.compile(r"(application|avro)/(x-|vnd\.apache\.)?(avro|binary)([+-]binary)?|[^;]+\+avro"), "file"
     ),
     "protobuf": _Format(
-        _protobuf, re.compile(r"application/(x-|vnd\.google\.|x-google-)?proto(buf(fer)?)?|[^;]+\+proto(buf)?"), "file",
-        is_text=False,
+        _protobuf, re.compile(r"application/(x-|vnd\.google\.|x-google-)?proto(buf(fer)?)?|[^;]+\+proto(buf)?"), "file"
     ),
 }  # fmt: skip
 
@@ -178,7 +174,7 @@ def plan_decoder(answer: AnswerFormat | None, problems: list[Problem], files: li
         at = _at(answer.at, told.keyword)
         problems.append(Problem(told.code, told.message, at, told.hint))
         return None
-    return Decoder(answer.format, read, known.media_type, known.is_text, answer.schema or "")
+    return Decoder(answer.format, read, known.media_type, answer.schema or "")
 
 
 def _at(at: Place, keyword: str) -> Any:
