@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from expose.forwarding import Caller, forwarding, head, passing, served
-from support import QUICK, Raw, RecordingUpstream, reply
+from expose.forwarding import Caller, forwarding, head, narrow, passing, served
+from support import CLOSE, QUICK, Raw, RecordingUpstream, reply
 
 MEGABYTE = 1024**2
-# What may be under way between two ends: buffers of ours, of the libraries and of the sockets on loopback.
-UNDER_WAY = 12 * MEGABYTE
+# What may be under way between two ends: buffers of ours, and of the one socket that nobody narrows.
+UNDER_WAY = 10 * MEGABYTE
 
 
 class Origin:
@@ -44,7 +45,10 @@ async def origin() -> AsyncIterator[Origin]:
         writers.append(writer)
         await taken.put((reader, writer))
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=64 * 1024)
+    listening = socket.socket()
+    narrow(listening)
+    listening.bind(("127.0.0.1", 0))
+    server = await asyncio.start_server(accept, sock=listening, limit=64 * 1024)
     try:
         yield Origin(server.sockets[0].getsockname()[1], taken)
     finally:
@@ -80,6 +84,7 @@ async def test_twenty_megabytes_go_up_no_faster_than_they_are_taken(framing: str
     count, sent = size // len(piece), hashlib.sha256()
     async with standing(tmp_path) as (upstream, caller):
         reader, writer = await caller.connect()
+        narrow(writer.get_extra_info("socket"))
         headers = [("Content-Length", str(size))] if framing == "length" else [("Transfer-Encoding", "chunked")]
         framed = piece if framing == "length" else b"%x\r\n%s\r\n" % (len(piece), piece)
         writer.write(head("/shop/up", "PUT", headers) + framed)
@@ -127,6 +132,7 @@ async def test_twenty_megabytes_come_down_no_faster_than_they_are_taken(tmp_path
     size, piece = 20 * MEGABYTE, bytes(range(256)) * 256
     async with standing(tmp_path) as (upstream, caller):
         reader, writer = await caller.connect()
+        narrow(writer.get_extra_info("socket"))
         writer.write(head("/shop/down"))
         _, _, origin_writer = await upstream.take()
         origin_writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
@@ -217,6 +223,29 @@ async def test_a_caller_who_leaves_in_the_midst_of_a_body_leaves_the_request_inc
             assert await reader.read() == b""  # and no last chunk, which would make it look whole
         await logged(caplog)
     assert caplog.messages[0].endswith("[client-gone, unknown]")
+
+
+async def test_a_caller_who_leaves_a_short_body_has_reached_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "capstan.call")
+    async with passing(tmp_path, forwarding()) as (upstream, caller):
+        _, writer = await caller.connect()
+        writer.write(head("/shop/a", "POST", [("Content-Length", "9")]) + b"abc")
+        await writer.drain()
+        await asyncio.sleep(0.05)  # so that the request is begun
+        writer.transport.abort()
+        await logged(caplog)
+    assert caplog.messages[0].endswith("[client-gone, not-sent]")
+    assert upstream.connections == 0
+
+
+async def test_a_read_whose_body_streamed_away_is_not_sent_again(tmp_path: Path) -> None:
+    async with passing(tmp_path, forwarding()) as (upstream, caller):
+        upstream.always = CLOSE
+        got = await caller.send("/shop/a", "GET", [("Transfer-Encoding", "chunked")], b"1\r\na\r\n0\r\n\r\n")
+    assert (got.status, b'"retry_safe": false' in got.body) == (502, True)
+    assert [request.body for request in upstream.requests] == [b"a"]
 
 
 async def logged(caplog: pytest.LogCaptureFixture) -> None:
