@@ -264,6 +264,21 @@ async def test_a_loop_without_end_stops_at_its_statements(scripts: Scripts, tmp_
     error = await failure(scripts, planned(tmp_path, language, LOOPS[language]))
     assert error.code == "script-limit"
     assert "beyond 100000 statements" in error.message
+    assert f"(line {2 if language == 'python' else 1} of" in error.message
+
+
+@BOTH
+async def test_an_engine_that_does_not_stop_itself_is_stopped(
+    scripts: Scripts, tmp_path: Path, language: Language
+) -> None:
+    plan = planned(tmp_path, language, LOOPS[language], timeout=500, statementLimit=NO_END)
+    running = asyncio.create_task(failure(scripts, plan))
+    await until(lambda: bool(scripts._all))
+    (worker,) = scripts._all
+    os.kill(worker.process.pid, signal.SIGSTOP)
+    async with asyncio.timeout(5):
+        assert (await running).code == "script-timeout"
+    assert worker.process.returncode == -signal.SIGKILL
 
 
 ENDLESS: dict[Language, list[str]] = {
@@ -278,6 +293,7 @@ ENDLESS: dict[Language, list[str]] = {
     "python": [
         "while True:\n    try:\n        x()\n    except Exception:\n        pass",
         "try:\n    while True: pass\nexcept Exception:\n    result = 1",
+        "try:\n    while True: pass\nexcept Exception:\n    'nothing that is counted'",
         "import itertools\nfor i in itertools.count():\n    if i: pass\n    else:\n        pass",
         "while True:\n    match 1:\n        case 1:\n            continue",
     ],

@@ -123,6 +123,23 @@ async def test_no_process_of_a_script_outlives_the_server(capability: Path, scri
         found = descendants(pid)
         os.kill(pid, number)
         await server.ended()
-        await until(lambda: not any(map(is_there, found)))
+        # Time alone would end the one after 4 seconds; nobody but time ends the interpreter of Python once it is alone.
+        await until(
+            lambda: not any(map(is_there, found)), 2.5 if script == "loop-js" or number == signal.SIGTERM else 10
+        )
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
+
+
+@pytest.mark.parametrize("script", ["loop-js", "loop-py"])
+async def test_a_script_whose_process_is_killed_ends_its_call_at_once(server: Capstan, script: str) -> None:
+    async with client(server.rest) as http:
+        waiting = asyncio.create_task(http.post(f"/{script}", json={"amounts": []}))
+        await until(lambda: len(descendants(server.process.pid)) >= (2 if script == "loop-py" else 1))
+        await asyncio.sleep(0.3)
+        for pid in descendants(server.process.pid)[:1]:
+            os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(2):
+            answer = await waiting
+        assert (answer.status_code, answer.json()["code"]) == (500, "script-failed")
+        assert (await http.post("/total-js", json={"amounts": [1]})).json() == {"answer": {"total": 1}}
