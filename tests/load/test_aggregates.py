@@ -397,6 +397,12 @@ def test_a_fault_in_a_function_is_told_once_at_its_own_line() -> None:
     assert [problem.at.line for problem in found] == [line_of(text, "ordr_id")]
 
 
+def test_a_function_that_names_one_adapter_cannot_be_exposed_by_another() -> None:
+    functions = GET.replace("orders.order-id", "my-mcp.order-id")
+    problem = only(capability(TOOL, of_rest("{method: GET, ref: orders.get-order}"), functions=functions))
+    assert (problem.code, problem.hint) == ("unknown-name", "did you mean 'orders.order-id'?")
+
+
 def test_a_function_that_nothing_refers_to_is_checked_and_not_exposed() -> None:
     unused = GET.replace("get-order", "other")
     plan, _ = plan_of(capability(TOOL, functions=GET + unused))

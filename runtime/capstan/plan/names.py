@@ -375,7 +375,8 @@ class Names:
         scope, dot, rest = name.removeprefix("$this.").partition(".")
         if not dot or scope not in self.namespaces or self._is_own(scope) or re.search(r"[\s{}]", rest):
             return False
-        hint = f"did you mean '{self.namespace}.{rest}'?"
+        own = next(iter(self.unit.scopes), self.namespace)  # what means the inputs whoever exposes the unit
+        hint = f"did you mean '{own}.{rest}'?"
         self.problem("unknown-name", f"'{name}' is an input of another adapter", at, hint)
         return True
 
