@@ -222,6 +222,8 @@ CREW = {
         pytest.param("[{name: ship, type: object, properties: {at: {type: object, properties: {x: {type: integer}}}}}]", {"ship": {"at": {"x": 1}}},
                      id="objects of names in one another"),
         pytest.param("[{name: boat, type: object, properties: {length: {type: number}}}]", {"boat": None}, id="no object of the name"),
+        pytest.param("[{name: ship, type: object, properties: {crew: {type: array}}}]", {"ship": {"crew": None}}, id="nothing from outside the object of the name"),
+        pytest.param("[{name: n, type: array, mapping: '$.crew[*].age', items: [{type: string}]}]", {"n": ["30"]}, id="a list of one without a name is the item"),
         pytest.param("[{name: boat, type: object, properties: {size: {type: number, mapping: $.ship.length}}}]", {"boat": {"size": 12.5}},
                      id="an object with a path inside counts from outside"),
         pytest.param("[{name: n, type: array, mapping: '$.crew[*].fullName', items: {type: string, mapping: $.}}]", {"n": ["Ada", "Bo"]},
@@ -326,7 +328,37 @@ def test_the_schema_of_an_answer_is_what_the_file_declares(outputs: str, schema:
     assert unit_with(outputs).output_schema == schema
 
 
+DECLARED = """outputParameters: [{name: number, type: string, value: $.id}, {name: lines, type: array, value: $.rows},
+    {name: count, type: integer, value: $.rows.length()}, {name: first, type: object, value: '$.rows[0]'}]"""
+ROWS = {"id": "o-1", "rows": [{"sku": "s-1"}, {"sku": "s-2"}]}
+
+
 def test_outputs_of_the_consumed_operation_leave_the_answer_of_a_plain_call_as_it_is() -> None:
-    operation = "outputParameters: [{name: number, type: string, value: $.id}]"
-    unit = tool_of(operation, "outputParameters: [{name: a, mapping: $.id}, {name: b, mapping: $.number}]")
-    assert unit.shape.take(ORDER, ORDER, {}) == {"a": "o-1", "b": None}
+    assert tool_of(DECLARED).shape == Whole()
+    assert tool_of(DECLARED, "outputParameters: [{type: object, mapping: $.}]").shape == Whole()
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("{mapping: $.id}", "o-1"),
+        ("{mapping: $.number}", "o-1"),
+        ("{mapping: '{{$.first.sku}}'}", "s-1"),
+        ("{type: integer, mapping: $.count}", 2),
+        ("{mapping: $.count.more}", None),
+        ("{type: array, mapping: $.lines, items: {type: object, properties: {s: {type: string, mapping: $.sku}}}}",
+         [{"s": "s-1"}, {"s": "s-2"}]),
+        ("{type: array, mapping: '$.lines[*].sku'}", ["s-1", "s-2"]),
+        ("{type: object, properties: {n: {type: string, mapping: $.number}, m: {type: string, mapping: $.missing}}}",
+         {"n": "o-1", "m": None}),
+        ("{name: number, type: string}", {"number": "o-1"}),
+    ],
+)  # fmt: skip
+def test_an_output_of_a_plain_call_can_be_one_that_the_operation_declares(output: str, expected: Any) -> None:
+    assert tool_of(DECLARED, f"outputParameters: [{output}]").shape.take(ROWS, ROWS, {}) == expected
+
+
+def test_what_stands_in_the_answer_comes_before_what_is_declared_under_its_name() -> None:
+    shape = tool_of(DECLARED, "outputParameters: [{mapping: $.number}]").shape
+    answer = {"number": "of the answer", "id": "o-1"}
+    assert shape.take(answer, answer, {}) == "of the answer"

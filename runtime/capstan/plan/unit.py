@@ -14,6 +14,7 @@ from capstan.load.model import Effect, Parameter, RestOperation, Scripting, Step
 from capstan.load.schema import Checker
 from capstan.plan import types
 from capstan.plan.body import BodyPlan, plan_body, plan_whole_body
+from capstan.plan.declared import through_declared
 from capstan.plan.decode import Decoder, Passing, limit_passing, names_in_paths, plan_passing
 from capstan.plan.names import Names
 from capstan.plan.output import Resolve, is_static, mock_outputs, plan_outputs
@@ -42,6 +43,8 @@ def plan_unit(
     scripting: Scripting | None = None,
 ) -> tuple[types.UnitPlan, dict[str, str]]:
     """The plan of a unit, and which input each variable of its route fills."""
+    if target is not None:
+        unit = replace(unit, outputs=through_declared(unit.outputs, target.operation.outputs))
     names = Names(unit, namespace, namespaces - {namespace}, rest, target, variables, problems)
     names.declare()
     call = _call(names) if target is not None else None
