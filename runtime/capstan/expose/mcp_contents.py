@@ -64,8 +64,6 @@ def as_text(data: bytes, media_type: str | None) -> Read:
 def contents_of(uri: str, read: Read, declared: str | None, *, binary: bool) -> types.ReadResourceResult:
     """The contents of a resource. What is declared holds, but a text is not declared of what is none."""
     content, media_type = read.content, declared or read.media_type
-    if binary and isinstance(content, str):  # nothing came
-        content = content.encode()
     one: types.TextResourceContents | types.BlobResourceContents
     if isinstance(content, str):
         one = types.TextResourceContents(uri=uri, text=content, mime_type=media_type or "text/plain")
