@@ -20,7 +20,9 @@ from harness import HERE, cores, cpu_seconds, free_port, load, machine, memory_m
 
 _PYTHON: Final = sys.executable
 _ENVIRON: Final = {"ORDERS_USER": "user", "ORDERS_PASSWORD": "password"}
-_CASES: Final = {"get": "REST GET", "post": "REST POST, 300 bytes of JSON", "mcp": "MCP tools/call"}
+_CASES: Final = {"get": "REST GET", "post": "REST POST, 300 bytes of JSON", "mcp": "MCP tools/call",
+                 "forward": "REST GET, forwarded"}  # fmt: skip
+_FORWARD: Final = "    - {path: '/forwarded/{path}', forward: {targetNamespace: orders, trustedHeaders: [Accept]}}\n"
 
 
 @dataclass
@@ -29,9 +31,12 @@ class Contender:
     pid: int
     rest: str
     mcp: str | None
+    forwards: bool = False
     runs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def url(self, case: str) -> str | None:
+        if case == "forward":
+            return self.rest.replace("/orders/", "/forwarded/orders/") if self.forwards else None
         return self.mcp if case == "mcp" else self.rest
 
     def median(self, case: str, key: str) -> float:
@@ -50,12 +55,15 @@ def capstan(name: str, origin: str, core: int, log: Path, *options: str, source:
     """A serving process on two free ports; `source` is the `runtime` folder of another checkout."""
     rest, mcp = free_port(), free_port()
     text = (HERE / "orders.yaml").read_text()
+    if not source:  # an older checkout may know of no forwards
+        text = text.replace("  - type: mcp\n", f"{_FORWARD}  - type: mcp\n")
     file = log.with_suffix(".yaml")
     file.write_text(text.replace("port: 8080", f"port: {rest}").replace("port: 9090", f"port: {mcp}"))
     command = [_PYTHON, "-m", "capstan", "serve", str(file), "--base-uri", f"orders={origin}", *options]
     environ = {**_ENVIRON, "PYTHONPATH": source} if source else _ENVIRON
     with running(command, port=mcp, core=core, environ=environ, log=log) as process:
-        yield Contender(name, process.pid, f"http://127.0.0.1:{rest}/orders/", f"http://127.0.0.1:{mcp}/mcp")
+        urls = f"http://127.0.0.1:{rest}/orders/", f"http://127.0.0.1:{mcp}/mcp"
+        yield Contender(name, process.pid, *urls, forwards=not source)
 
 
 def measure(contender: Contender, case: str, seconds: float, connections: int, core: int) -> None:
@@ -63,7 +71,7 @@ def measure(contender: Contender, case: str, seconds: float, connections: int, c
     if url is None:
         return
     before = cpu_seconds(contender.pid)
-    run = load(url, case, seconds, connections, core)
+    run = load(url, "get" if case == "forward" else case, seconds, connections, core)
     used = cpu_seconds(contender.pid) - before
     if run["failed"] or run["lost"]:
         raise SystemExit(f"{contender.name}, {case}: {run['failed']} failed, {run['lost']} connections lost")

@@ -114,6 +114,13 @@ class LiveForward:
         self._ours = {_folded(parameter.name): parameter.name for parameter in plan.call.request.query}
         dropped = _KEPT_BACK if "cookie" in self._trusted else _KEPT_BACK | _COOKIES
         self._dropped = dropped if not plan.guarded else dropped | _CHALLENGES
+        effects: tuple[Effect, ...] = ("read", "write", "irreversible")
+        self._whole = {effect: replace(plan.call, effect=effect) for effect in effects}
+        # What streams is gone once it is sent: it cannot be sent again, even where that would be safe.
+        self._streaming = {
+            effect: replace(plan.call, effect="write" if effect == "read" else effect, idempotency_header=None)
+            for effect in effects
+        }
 
     def bind(
         self,
@@ -210,11 +217,8 @@ class LiveForward:
         return response
 
     def _call(self, request: HttpRequest) -> CallPlan:
-        effect = effect_of(request.method)
-        if not isinstance(request.body, Upload):
-            return replace(self.plan.call, effect=effect)
-        # What streams is gone once it is sent: it cannot be sent again, even where that would be safe.
-        return replace(self.plan.call, effect="write" if effect == "read" else effect, idempotency_header=None)
+        plans = self._streaming if isinstance(request.body, Upload) else self._whole
+        return plans[effect_of(request.method)]
 
     def headers_of(self, response: UpstreamResponse) -> tuple[tuple[str, str], ...]:
         """The headers of an answer that are the caller's too."""
