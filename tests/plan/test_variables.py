@@ -317,3 +317,18 @@ def test_an_environment_parameter_has_its_own_default() -> None:
     operation = "inputParameters: [{name: REGION, in: environment, default: eu}]"
     plan, _ = plan_of(capability(operation, resource="path: '/{{REGION}}'"), {})
     assert sent(plan.units[0]).url == "https://api.example.com/eu"
+
+
+LOWER = "{authentication: {type: bearer, token: '{{api_token}}'}}"
+BOUND = "[{namespace: env, keys: {API_TOKEN: API_TOKEN}}]"
+
+
+def test_a_credential_in_another_case_is_the_variable_that_is_bound() -> None:
+    plan, warnings = plan_of(capability(consumes=LOWER, binds=BOUND), {"API_TOKEN": "t-1"})
+    assert header(sent(plan.units[0]), "Authorization") == "Bearer t-1"
+    assert [warning.code for warning in warnings] == ["undeclared-variable"]
+
+
+def test_a_variable_of_the_very_name_comes_before_one_in_another_case() -> None:
+    plan, _ = plan_of(capability(consumes=LOWER, binds=BOUND), {"API_TOKEN": "t-1", "api_token": "t-2"})
+    assert header(sent(plan.units[0]), "Authorization") == "Bearer t-2"

@@ -67,14 +67,24 @@ class Variables:
             return self._read(name, key, bind, at)
         undeclared = self._undeclared(name)
         if undeclared is None and implicit and _ENVIRONMENT_NAME.fullmatch(name):
+            if (meant := self._in_other_case(name)) is not None and name not in (self._environ or ()):
+                self._warn_once(name, f"'{name}' is declared in no bind; '{meant}' is taken for it", at)
+                return self.lookup(meant, at, implicit=False)
             undeclared = name
         if undeclared is None:
             return None
+        self._warn_once(name, f"'{name}' is declared in no bind; the environment variable {undeclared} is read", at)
+        return self._read(name, undeclared, None, at)
+
+    def _warn_once(self, name: str, message: str, at: Place) -> None:
         if name not in self._told:
             self._told.add(name)
-            message = f"'{name}' is declared in no bind; the environment variable {undeclared} is read"
             self.problems.append(Problem("undeclared-variable", message, at.location(), severity="warning"))
-        return self._read(name, undeclared, None, at)
+
+    def _in_other_case(self, name: str) -> str | None:
+        """The one variable whose name differs in case alone: files say `{{api_token}}` and bind API_TOKEN."""
+        alike = {key for bind in self._binds for key in bind.keys if key.lower() == name.lower()}
+        return alike.pop() if len(alike) == 1 else None
 
     def _find(self, name: str) -> tuple[Bind, str] | None:
         namespace, _, key = name.rpartition(".")
