@@ -110,3 +110,14 @@ async def _over_mcp(session: Client, upstream: RecordingUpstream) -> None:
     assert json.loads(json.dumps(result.structured_content)) == {"name": "Vasa", "length": 69}
     assert upstream.requests[-1].target == "/ships/42?unit=ft"
     assert (await session.call_tool("get-ship", {})).is_error
+
+
+async def test_a_changed_file_of_functions_is_served_anew(tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet.aggregates.yml"
+    fleet.write_text(FLEET)
+    (tmp_path / "capability.yml").write_text(CAPABILITY)
+    async with serving(tmp_path, "--watch") as server, client(server.rest) as http:
+        fleet.write_text(FLEET.replace("'^[0-9]+$'", "'^[a-z]+$'"))
+        await server.said("reloaded")
+        refused = await http.get("/ships/42")
+        assert refused.json()["argument"] == "imo"
