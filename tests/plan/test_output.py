@@ -12,7 +12,7 @@ import yaml
 from capstan.errors import ShapeError
 from capstan.load.schema import Checker
 from capstan.plan.coerce import coerce
-from capstan.plan.output import Whole
+from capstan.plan.shape import Whole
 from capstan.plan.types import UnitPlan
 from plan.helpers import capability, plan_of, refusals_of, tool_of
 

@@ -13,8 +13,9 @@ from capstan.load.jsonpath import parse_jsonpath
 from capstan.load.model import Output
 from capstan.load.schema import Checker
 from capstan.plan.coerce import coerce
-from capstan.plan.output import Whole, mock_outputs, plan_outputs
+from capstan.plan.output import mock_outputs, plan_outputs
 from capstan.plan.output_schema import output_schema
+from capstan.plan.shape import Whole
 from capstan.plan.values import Constant
 
 TYPES = ("string", "number", "integer", "boolean", "object", "array")

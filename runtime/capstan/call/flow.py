@@ -23,7 +23,7 @@ from capstan.plan.flow import (
     step_key,
     with_declared,
 )
-from capstan.plan.output import Whole
+from capstan.plan.shape import Whole
 from capstan.plan.types import CallPlan, FlowPlan, HttpRequest, StepPlan, UnitPlan
 from capstan.plan.values import ABSENT
 from capstan.settings import Settings

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from capstan.load.jsonpath import JsonPath
 from capstan.plan.flow import AssertPlan, LookupPlan, ScriptRun
-from capstan.plan.output import FirstFound, Items, Listed, Needed, Object, Picked, Shape, Static, Values, Whole
+from capstan.plan.shape import FirstFound, Items, Listed, Needed, Object, Picked, Shape, Static, Values, Whole
 from capstan.plan.types import (
     CallPlan,
     CapabilityPlan,

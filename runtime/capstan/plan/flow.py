@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from capstan.errors import FlowError, ShapeError
 from capstan.load.condition import Condition, Undecided, kind_of
-from capstan.plan.output import Object, Shape, Whole
 from capstan.plan.script import ScriptPlan
+from capstan.plan.shape import Object, Shape, Whole
 from capstan.plan.values import ABSENT, Arguments, Source, Tree, to_text
 
 

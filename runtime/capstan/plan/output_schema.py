@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from capstan.load.model import Output
-from capstan.plan.output import FirstFound, Object, Shape, Whole
+from capstan.plan.shape import FirstFound, Object, Shape, Whole
 
 
 def output_schema(outputs: tuple[Output, ...], shape: Shape) -> Mapping[str, Any] | None:

@@ -25,9 +25,10 @@ from capstan.plan.flow import (
     step_key,
 )
 from capstan.plan.names import Names
-from capstan.plan.output import Object, plan_outputs
+from capstan.plan.output import plan_outputs
 from capstan.plan.scope import Scope, steps_in
 from capstan.plan.script import plan_script
+from capstan.plan.shape import Object
 from capstan.plan.target import Target
 from capstan.plan.values import ABSENT, Constant, FromInput, Source, Tree
 

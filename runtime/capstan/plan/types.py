@@ -22,8 +22,8 @@ from capstan.plan.auth import AuthPlan
 from capstan.plan.body import BodyPlan
 from capstan.plan.decode import Decoder, Passing
 from capstan.plan.flow import AssertPlan, Declared, FlowAnswer, ForeachPlan, LookupPlan, ScriptRun
-from capstan.plan.output import Shape, Whole
 from capstan.plan.responses import Replies
+from capstan.plan.shape import Shape, Whole
 from capstan.plan.values import ABSENT, Arguments, Constant, FromInput, Pair, Secret, Source, fill_pairs, to_text
 
 FORBIDDEN_IN_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")

@@ -17,8 +17,9 @@ from capstan.plan.body import BodyPlan, plan_body, plan_whole_body
 from capstan.plan.declared import through_declared
 from capstan.plan.decode import Decoder, Passing, limit_passing, names_in_paths, plan_passing
 from capstan.plan.names import Names
-from capstan.plan.output import Resolve, is_static, mock_outputs, plan_outputs
+from capstan.plan.output import Resolve, mock_outputs, plan_outputs
 from capstan.plan.output_schema import output_schema
+from capstan.plan.shape import is_static
 from capstan.plan.steps import FlowPlanner, asked_inputs
 from capstan.plan.target import Target
 from capstan.plan.values import ABSENT, Constant, FromInput, Secret, Source, Tree, split_pairs, to_text
