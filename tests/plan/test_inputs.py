@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from capstan.call.guard import Guard
@@ -49,3 +51,70 @@ def test_a_format_is_shown_and_not_checked() -> None:
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
 def test_a_request_is_made_with_the_method_of_the_file(method: str) -> None:
     assert sent(tool_of(f"method: {method}")).method == method
+
+
+@pytest.mark.parametrize(
+    ("keywords", "good", "bad"),
+    [
+        pytest.param("type: string, enum: [a, b]", "a", "c", id="enum"),
+        pytest.param("const: a", "a", "b", id="const"),
+        pytest.param("type: string, pattern: '^a'", "ab", "ba", id="pattern"),
+        pytest.param("type: string, minLength: 2", "ab", "a", id="minLength"),
+        pytest.param("type: string, maxLength: 2", "ab", "abc", id="maxLength"),
+        pytest.param("type: number, minimum: 2", 2, 1.5, id="minimum"),
+        pytest.param("type: number, maximum: 2", 2, 2.5, id="maximum"),
+        pytest.param("type: number, exclusiveMinimum: 2", 3, 2, id="exclusiveMinimum"),
+        pytest.param("type: number, exclusiveMaximum: 2", 1, 2, id="exclusiveMaximum"),
+        pytest.param("type: integer, multipleOf: 5", 10, 11, id="multipleOf"),
+        pytest.param("type: array, minItems: 1", [1], [], id="minItems"),
+        pytest.param("type: array, maxItems: 1", [1], [1, 2], id="maxItems"),
+        pytest.param("type: array, uniqueItems: true", [1, 2], [1, 1], id="uniqueItems"),
+        pytest.param("type: array, items: {type: integer}", [1], ["a"], id="items"),
+        pytest.param("type: object, properties: {a: {type: integer}}", {"a": 1}, {"a": "x"}, id="properties"),
+        pytest.param("type: object, properties: {a: {required: true}}", {"a": 1}, {}, id="required"),
+        pytest.param("type: object, properties: [{name: a, type: integer}]", {"a": 1}, {"a": "x"}, id="a list"),
+        pytest.param("type: object, additionalProperties: false", {}, {"a": 1}, id="additionalProperties"),
+        pytest.param("type: object, additionalProperties: {type: integer}", {"a": 1}, {"a": "x"}, id="a map"),
+        pytest.param("type: string, nullable: true", "a", 1, id="nullable"),
+        pytest.param("schema: {allOf: [{type: integer}, {minimum: 2}]}", 2, 1, id="allOf"),
+        pytest.param("schema: {anyOf: [{type: integer}, {type: boolean}]}", True, "a", id="anyOf"),
+        pytest.param("schema: {oneOf: [{type: integer}, {type: number}]}", 1.5, 1, id="oneOf"),
+        pytest.param("schema: {type: integer, minimum: 2}", 2, 1, id="schema"),
+        pytest.param("enum: [1, 2]", 1, "1", id="enum of numbers without a type"),
+        pytest.param("enum: [a, b]", "a", 1, id="enum of texts without a type"),
+        pytest.param("const: 1", 1, "1", id="const of a number without a type"),
+        pytest.param("type: [string, integer]", 1, 1.5, id="several types"),
+        pytest.param("type: file", "a", 1, id="file"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_sent(keywords: str, good: object, bad: object) -> None:
+    unit = tool_of(f"{{method: POST, inputParameters: [{{name: a, in: body, {keywords}}}, {{name: b, in: body}}]}}")
+    assert json.loads(sent(unit, {"a": good}).body or b"") == {"a": good}
+    with pytest.raises(BindError) as caught:
+        Guard(unit).check({"a": bad})
+    assert caught.value.argument == "a"
+
+
+@pytest.mark.parametrize(
+    ("keywords", "shown"),
+    [
+        ("title: T", {"title": "T"}),
+        ("description: D.", {"description": "D."}),
+        ("deprecated: true", {"deprecated": True}),
+        ("example: 1", {"examples": [1]}),
+        ("examples: [1, 2]", {"examples": [1, 2]}),
+        ("default: 3", {"default": 3}),
+    ],
+)
+def test_what_is_said_about_an_input_is_shown(keywords: str, shown: dict[str, object]) -> None:
+    unit = tool_of(f"inputParameters: [{{name: a, in: query, type: integer, {keywords}}}]")
+    assert unit.input_schema["properties"]["a"] == {"type": "integer", **shown}
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [("[1, 2]", "integer"), ("[true]", "boolean"), ("[a, b]", "string"), ("[1.5]", "number"), ("[a, 1]", None)],
+)
+def test_the_values_there_can_be_say_the_type(options: str, kind: str | None) -> None:
+    (item,) = tool_of(f"inputParameters: [{{name: a, in: query, enum: {options}}}]").inputs
+    assert item.schema.get("type") == kind

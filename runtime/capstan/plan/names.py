@@ -213,9 +213,7 @@ class Names:
             where = "query" if parameter.where in ("path", "environment", None) else parameter.where
             if where == "body" and not whole and self.rest is not None and self.rest.method in _WITHOUT_BODY:
                 where = "query"
-        schema = dict(parameter.schema)
-        if not whole:
-            schema.setdefault("type", "string")
+        schema = dict(parameter.schema) if whole else _text_unless_said(parameter.schema)
         required = (parameter.required is True or parameter.where == "path") and parameter.default is None
         default = parameter.default if parameter.default is not None else ABSENT
         return self._add(Draft(name, where, schema, required, default, parameter.at, declared=False, whole_body=whole))
@@ -248,7 +246,7 @@ class Names:
         draft.used = True
         if not draft.declared and parameter is not None and draft.where == "path":
             # All a route says of its variable is a name; the parameter it fills knows more.
-            draft.schema = {"type": "string", **parameter.schema}
+            draft.schema = _text_unless_said(parameter.schema)
         elif draft.declared and parameter is not None:
             draft.schema = _with_limits(draft.schema, parameter.schema)
         if parameter is not None and parameter.where == "path":
@@ -505,6 +503,19 @@ _LIMITS: Final = (
     "enum", "const", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength",
     "maxLength", "minItems", "maxItems", "uniqueItems", "items", "properties", "required", "additionalProperties",
 )  # fmt: skip
+
+
+_KINDS: Final = {str: "string", bool: "boolean", int: "integer", float: "number"}
+
+
+def _text_unless_said(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of one value: text, where neither a type nor the values there can be say otherwise."""
+    if any(key in schema for key in ("type", "allOf", "anyOf", "oneOf")):
+        return dict(schema)
+    known = [*schema.get("enum", ()), *([schema["const"]] if "const" in schema else ())]
+    kinds = {_KINDS.get(type(one)) for one in known} or {"string"}
+    kind = kinds.pop() if len(kinds) == 1 else None  # of several kinds each value says its own
+    return {"type": kind, **schema} if kind is not None else dict(schema)
 
 
 def _with_limits(schema: dict[str, Any], consumed: Mapping[str, Any]) -> dict[str, Any]:
