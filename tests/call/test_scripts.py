@@ -96,6 +96,17 @@ def alive(group: int) -> list[Path]:
     return found
 
 
+def children() -> list[str]:
+    """The programs that this process started and that are not done."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with contextlib.suppress(OSError):
+                state, parent = (process / "stat").read_text().rpartition(")")[2].split()[:2]
+                found += [process.name] if int(parent) == os.getpid() and state != "Z" else []
+    return found
+
+
 # --- what a script sees and gives
 
 
@@ -167,7 +178,9 @@ async def test_a_flow_hands_a_script_its_inputs_and_earlier_answers_by_name(tmp_
     path.write_text(path.read_text().replace('"steps"', '"mappings": [{"target": "all", "value": "$.two"}], "steps"'))
     async with live(path) as units:
         answer = await units["act"].call({"value": 21})
+        assert len(children()) == 2
     assert answer.value == {"all": [21, 42, 21]}
+    assert not children()
 
 
 # --- what it cannot do
