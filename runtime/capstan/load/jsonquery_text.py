@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 from capstan.load.expression import ExpressionError
 from capstan.load.jsonfilter import SIGNATURES, Operand, call, compare, literal, pattern, query
 from capstan.load.jsonquery import TAILS, Filter, Index, Name, Query, Segment, Selector, Slice, Test, Wildcard
+from capstan.load.jsonstring import STRING, unescape
 
 LENGTH: Final = 4000
 DEPTH: Final = 30
@@ -22,12 +23,6 @@ _NAME: Final = re.compile(NAME)
 _NAME_WITH_BLANKS: Final = re.compile(rf"{NAME}(?: +[\w$@\x80-\U0010ffff-]++)*+")
 _INTEGER: Final = re.compile(rf"(?:{INTEGER})(?![\w.])")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![\w.])")
-_STRING: Final = re.compile(r"'((?:[^'\\\x00-\x1f]|\\.)*)'|\"((?:[^\"\\\x00-\x1f]|\\.)*)\"", re.DOTALL)
-_ESCAPE: Final = re.compile(
-    r"\\(?:([bfnrt/\\'\"])|u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
-    r"|u((?![dD][89a-fA-F])[0-9a-fA-F]{4})|(.?))", re.DOTALL,
-)  # fmt: skip
-_ESCAPED: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _TAIL: Final = re.compile(r"\.([A-Za-z]+)\(\)")
 _FROM_END: Final = re.compile(r"\([ ]*@\.(?:length|size)(?:\(\))?[ ]*-[ ]*([1-9][0-9]{0,9})[ ]*\)")
 _FUNCTION: Final = re.compile(r"([a-z][a-z_0-9]*)\(")
@@ -155,20 +150,13 @@ class _Parser:
         return number
 
     def string(self) -> str:
-        match = self.match(_STRING)
+        match = self.match(STRING)
         if match is None:
             self.fail("a text does not end, or has a line break or another control character in it")
-        quote, inner = match[0][0], match[1] if match[1] is not None else match[2]
-
-        def unescape(found: re.Match[str]) -> str:
-            plain, high, low, unit, _ = found.groups()
-            if plain == quote or (plain is not None and plain not in "'\""):
-                return _ESCAPED.get(plain, plain)
-            if high is not None:
-                return chr(0x10000 + ((int(high, 16) - 0xD800) << 10) + int(low, 16) - 0xDC00)
-            return chr(int(unit, 16)) if unit is not None else self.fail(f"there is no escape '{found[0]}'")
-
-        return _ESCAPE.sub(unescape, inner)
+        try:
+            return unescape(match[0])
+        except ValueError as error:
+            self.fail(str(error))
 
     # --- Filters
 
