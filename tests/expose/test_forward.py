@@ -110,6 +110,14 @@ async def test_headers_of_the_answer_pass_but_those_of_another_place(tmp_path: P
     assert (got.header("content-security-policy"), got.header("x-content-type-options")) == ("sandbox", "nosniff")
 
 
+async def test_headers_that_are_not_utf8_pass_byte_for_byte(tmp_path: Path) -> None:
+    name = 'attachment; filename="na\xefve \xc3\xa9.txt"'
+    async with passing(tmp_path, forwarding(api=BEARER)) as (upstream, caller):
+        upstream.then(reply(200, b"1", headers={"Content-Disposition": name}, content_type='text/plain; x="\xe9"'))
+        got = await caller.send("/shop/a")
+    assert (got.header("content-disposition"), got.header("content-type")) == (name, 'text/plain; x="\xe9"')
+
+
 async def test_cookies_pass_both_ways_where_cookies_are_trusted(tmp_path: Path) -> None:
     forward = "{targetNamespace: shop, trustedHeaders: [Cookie]}"
     api = "authentication: {type: apikey, key: sid, value: '{{TOKEN}}', placement: cookie}"

@@ -11,8 +11,9 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
-from urllib.parse import quote, unquote, unquote_plus, unquote_to_bytes
+from urllib.parse import quote, unquote_plus
 
+from capstan.call.subpath import path_below
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
 from capstan.errors import BindError, CallError, UpstreamError, UpstreamRefused
 from capstan.load.model import Effect
@@ -42,12 +43,6 @@ _CHALLENGES: Final = frozenset({"www-authenticate", "authentication-info"})
 _COOKIES: Final = frozenset({"set-cookie", "set-cookie2"})
 _OF_ENCODED: Final = frozenset({"content-encoding", "content-digest", "repr-digest", "digest", "content-md5"})
 
-_PLAIN_SEGMENT: Final = re.compile(rb"[A-Za-z0-9_~-][A-Za-z0-9._~-]*")
-_MALFORMED: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_NEVER_IN_PATH: Final = re.compile(rb"[\x00-\x1f\x7f/\\]")
-_SEPARATORS: Final = re.compile(rb"[/\\]")
-_DEEPEST_ENCODING: Final = 5
-_PCHAR: Final = "!$&'()*+,;=:@~-._%"
 _QUERY: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "#")
 _NAMES: Final = re.compile("[&;]")
 
@@ -135,7 +130,7 @@ class LiveForward:
         Raises:
             BindError: it would lead elsewhere, or would not be what the caller meant.
         """
-        url = self._base + "".join("/" + _segment(part, last=i == len(rest)) for i, part in enumerate(rest, 1))
+        url = self._base + path_below(rest)
         if texts := [text for text in (self._own_query(query), self._query) if text]:
             url += "?" + "&".join(texts)
         elif url == self._base and url.count("/") == 2:  # a host alone; `*` would be asked for with OPTIONS
@@ -252,43 +247,6 @@ async def _refused_credentials(plan: CallPlan, response: UpstreamResponse) -> Up
         "upstream-credentials", message, "refused", retry_safe=True,
         status=401, body=body, media_type=response.media_type, headers=response.passed_headers,
     )  # fmt: skip
-
-
-def _segment(raw: bytes, *, last: bool) -> str:
-    """A segment as it came, if no server can read it as anything but one segment below the others."""
-    if _PLAIN_SEGMENT.fullmatch(raw):
-        return raw.decode("ascii")
-    if not raw and not last:
-        raise _no_path("it has an empty segment")
-    if _MALFORMED.search(raw):
-        raise _no_path("a '%' is not followed by two hexadecimal digits")
-    try:
-        unquote(raw, errors="strict")
-    except UnicodeDecodeError as error:
-        raise _no_path("it is not UTF-8") from error
-    if _NEVER_IN_PATH.search(unquote_to_bytes(raw)):
-        raise _no_path("a segment holds a slash, a backslash or a control character")
-    _check_dots(raw)
-    return quote(raw, safe=_PCHAR)
-
-
-def _check_dots(raw: bytes) -> None:
-    """No way up, however often it is encoded; what follows a `;` is a parameter to some servers."""
-    for _ in range(_DEEPEST_ENCODING):
-        for piece in _SEPARATORS.split(raw):
-            if piece.partition(b";")[0].strip() in (b".", b".."):
-                raise _no_path("a segment is '.' or '..'")
-        if b"\0" in raw:
-            raise _no_path("it holds the character U+0000")
-        decoded = unquote_to_bytes(raw)
-        if decoded == raw:
-            return
-        raw = decoded
-    raise _no_path("it is encoded several times over")
-
-
-def _no_path(reason: str) -> BindError:
-    return BindError("bad-argument", f"the path cannot be passed on: {reason}", argument="path")
 
 
 def _folded(name: str) -> str:

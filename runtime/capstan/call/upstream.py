@@ -61,10 +61,8 @@ class UpstreamResponse:
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """All of them, masked."""
-        found = ((n, v.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
-                 for n, v in self._response.headers.items())  # fmt: skip
-        return tuple((name, self._mask.text(value)) for name, value in found)
+        """All of them, masked; bytes that are not UTF-8 stay as surrogates."""
+        return tuple((name, self._mask.text(value)) for name, value in self._response.headers.items())
 
     @property
     def is_encoded(self) -> bool:

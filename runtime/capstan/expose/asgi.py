@@ -25,7 +25,7 @@ _SANDBOX: Final = (b"content-security-policy", b"sandbox")
 def raw_headers(headers: Iterable[tuple[str, str]]) -> RawHeaders:
     """An upstream's headers, as they may be given on."""
     return [
-        (name.lower().encode("latin-1", "replace"), _CONTROL.sub(b"?", value.encode("utf-8", "replace")))
+        (name.lower().encode("latin-1", "replace"), _CONTROL.sub(b"?", value.encode("utf-8", "surrogateescape")))
         for name, value in headers
     ]
 
