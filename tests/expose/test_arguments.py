@@ -344,3 +344,35 @@ def test_an_input_can_stand_inside_the_body(body: dict[str, Any], expected: dict
 
 def test_an_input_inside_the_body_is_not_found_under_its_own_name() -> None:
     assert refusal(inside_reader(), body=b'{"id": "u-1"}').argument == "id"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "expected"),
+    [
+        ("object", {"order": {"n": 1}}, {"order": {"n": 1}}),
+        ("object", {"n": 1}, {"order": {"n": 1}}),
+        ("object", {}, {}),
+        ("array", [1, 2], {"order": [1, 2]}),
+        ("array", {"order": [1]}, {"order": [1]}),
+    ],
+)
+def test_the_only_structure_of_a_body_can_be_sent_without_its_name(kind: str, body: Any, expected: Any) -> None:
+    inputs = f"[{{name: order, in: body, type: {kind}}}]"
+    route = route_of("{method: POST, body: {type: json, data: {o: '{{order}}'}}}", f"{{inputParameters: {inputs}}}")
+    assert read(ArgumentReader(route.unit, ()), body=json.dumps(body).encode()) == expected
+
+
+def test_a_slip_in_the_name_of_the_only_structure_is_refused() -> None:
+    route = route_of(
+        "{method: POST, body: {type: json, data: {o: '{{order}}'}}}",
+        "{inputParameters: [{name: order, in: body, type: object}]}",
+    )
+    assert refusal(ArgumentReader(route.unit, ()), body=b'{"ordr": {"n": 1}}').argument == "ordr"
+
+
+def test_a_text_of_a_body_has_its_name() -> None:
+    route = route_of(
+        "{method: POST, body: {type: json, data: {o: '{{order}}'}}}",
+        "{inputParameters: [{name: order, in: body, type: string}]}",
+    )
+    assert refusal(ArgumentReader(route.unit, ()), body=b'{"n": 1}').argument == "n"

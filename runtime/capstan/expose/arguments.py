@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from starlette.requests import cookie_parser
 
 from capstan.errors import BindError
-from capstan.load.schema import suggest
+from capstan.load.schema import closest, suggest
 from capstan.plan.body import FORM, JsonPlan, TextPlan, WholeFormPlan
 from capstan.plan.jsontext import parse_json
 from capstan.plan.types import Input, UnitPlan
@@ -18,6 +19,7 @@ from capstan.plan.values import read_integer, read_number
 
 Headers = Iterable[tuple[bytes, bytes]]
 _MAX_QUERY_FIELDS: Final = 1000
+_MOST_NAMES: Final = 20  # that are looked at for a slip
 _NOTHING: Final = frozenset({b"", b"{}", b"null"})
 
 
@@ -35,6 +37,7 @@ class ArgumentReader:
         self._fields = frozenset(i.name for i in unit.inputs if i.where == "body" and not (i.whole_body or i.body_path))
         self._inside = [(i.name, i.body_path) for i in unit.inputs if i.body_path]
         self._members = self._fields | {path[0] for _, path in self._inside}
+        self._only = _only_structure([i for i in unit.inputs if i.where == "body"])
         body = unit.call.request.body if unit.call is not None else None
         self._text_body = isinstance(body, TextPlan)
         self._form_body = isinstance(body, WholeFormPlan)
@@ -117,6 +120,9 @@ class ArgumentReader:
             if isinstance(value, dict):
                 self._take_fields(value, arguments)
             return
+        if self._only and value and not (isinstance(value, dict) and _names(value, self._only)):
+            arguments[self._only] = value
+            return
         if not isinstance(value, dict):
             raise BindError("bad-argument", "the body must be a JSON object")
         for name in value:
@@ -129,6 +135,18 @@ class ArgumentReader:
         arguments.update({name: body[name] for name in self._fields if name in body})
         for name, path in self._inside:
             _take_inside(body, path, name, arguments)
+
+
+def _names(body: dict[str, Any], name: str) -> bool:
+    """Whether a body has a member of this name, or one that is a slip in it."""
+    return name in body or closest(name, islice(body, _MOST_NAMES)) is not None
+
+
+def _only_structure(inputs: list[Input]) -> str | None:
+    """The one input of a body, where it is an object or array: callers may send it as it is, without its name."""
+    if len(inputs) != 1 or inputs[0].whole_body or inputs[0].body_path:
+        return None
+    return inputs[0].name if _takes(inputs[0], "object") or _takes(inputs[0], "array") else None
 
 
 def _take_inside(body: Any, path: tuple[str, ...], name: str, arguments: dict[str, Any]) -> None:
