@@ -12,6 +12,7 @@ import yaml
 from capstan.errors import ShapeError
 from capstan.load.schema import Checker
 from capstan.plan.coerce import coerce
+from capstan.plan.explain import explain
 from capstan.plan.shape import Whole
 from capstan.plan.types import UnitPlan
 from plan.helpers import capability, plan_of, refusals_of, tool_of
@@ -362,3 +363,10 @@ def test_what_stands_in_the_answer_comes_before_what_is_declared_under_its_name(
     shape = tool_of(DECLARED, "outputParameters: [{mapping: $.number}]").shape
     answer = {"number": "of the answer", "id": "o-1"}
     assert shape.take(answer, answer, {}) == "of the answer"
+
+
+def test_explain_says_what_an_answer_will_look_like() -> None:
+    outputs = "[{name: m, type: object, mapping: $.m, values: {type: integer, required: true}}, {name: l, type: array, items: {value: x}}]"
+    plan = plan_of(capability(tool=f"outputParameters: {outputs}"))[0]
+    (tool,) = explain(plan)["mcp"][0]["tools"]
+    assert tool["answer"] == {"m": {"each value of $.m": "$ (integer)"}, "l": ["x"]}
