@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import ast
 import functools
+import json
 import re
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,6 +84,26 @@ def test_the_decisions_are_those_of_the_design() -> None:
     _, _, text = DESIGN.read_text("utf-8").partition("disagree, Capstan does this")
     table = text.partition("\n## ")[0]
     assert re.findall(r"^\| (.+?) \| ", table, re.MULTILINE)[1:] == list(DECISIONS)
+
+
+def test_every_keyword_of_the_schema_is_named_by_a_requirement() -> None:
+    told = " ".join(re.findall(r"`([^`]+)`", " ".join(requirement["text"] for requirement in REQUIREMENTS)))
+    schema = json.loads((REPOSITORY / "schemas" / "capability.schema.json").read_text("utf-8"))
+    assert sorted(set(keywords_of(schema)) - set(re.findall(r"[\w$-]+", told))) == []
+
+
+def keywords_of(schema: Any) -> Iterator[str]:
+    """The keywords that a schema knows, wherever in it they stand."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from keywords_of(item)
+    elif isinstance(schema, dict):
+        for key, value in schema.items():
+            if key in ("properties", "$defs"):
+                yield from value if key == "properties" else ()
+                yield from keywords_of(list(value.values()))
+            else:
+                yield from keywords_of(value)
 
 
 def test_most_promises_are_proven() -> None:

@@ -11,6 +11,12 @@ from typing import Any
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from capstan.errors import LoadError, UpstreamError
 from capstan.plan.build import plan_file
@@ -114,6 +120,22 @@ async def test_a_client_certificate_is_presented(tmp_path: Path, authority: Auth
         assert ("email", "client@example.org") in {
             tuple(name) for name in upstream.peer_certificates[0]["subjectAltName"]
         }
+
+
+async def test_a_key_is_opened_by_its_password(tmp_path: Path, authority: Authority) -> None:
+    key = load_pem_private_key((tmp_path / "client.key").read_bytes(), None)
+    secret = BestAvailableEncryption(b"open sesame")
+    (tmp_path / "client.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, secret))
+    tls = {**BOUND_TLS, "clientKeyPassword": "{{env.PASSWORD}}"}
+    text = capability_text("GET", "/things", tls=tls, variables=["CERT", "KEY", "PASSWORD"])
+    environ = {"CERT": "client.pem", "KEY": "client.key", "PASSWORD": "open sesame"}
+    authority.server.verify_mode = ssl.CERT_REQUIRED
+    authority.ca.configure_trust(authority.server)
+    async with wired(tmp_path, text, environ, tls=authority.server) as (_, unit):
+        assert await body_of(await unit.call({})) == OK
+    with pytest.raises(LoadError) as caught:
+        plan_file(write_capability(tmp_path, text), {**environ, "PASSWORD": "wrong"})
+    assert [problem.code for problem in caught.value.problems] == ["bad-certificate"]
 
 
 BOUND_TLS = {"caBundle": "ca.pem", "clientCertificate": "{{env.CERT}}", "clientKey": "{{env.KEY}}"}

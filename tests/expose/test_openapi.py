@@ -197,3 +197,12 @@ def test_what_is_read_from_another_format_is_described_as_json() -> None:
     answer = described("outputRawFormat: csv")["responses"]["200"]
     assert list(answer["content"]) == ["application/json"]
     assert "read as csv" in answer["description"]
+
+
+def test_tags_are_those_of_the_operation_else_of_its_resource() -> None:
+    data = capability(rest="tags: [own]")
+    (resource,) = data["capability"]["exposes"][0]["resources"]
+    resource["tags"] = ["shared"]
+    resource["operations"].append({"method": "DELETE", "name": "other", "call": "api.op"})
+    (item,) = document(plan_of(data)[0])["paths"].values()
+    assert (item["get"]["tags"], item["delete"]["tags"]) == (["own"], ["shared"])
