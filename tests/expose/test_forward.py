@@ -141,6 +141,12 @@ async def test_what_belongs_to_a_body_goes_with_it(tmp_path: Path) -> None:
     assert upstream.last.body == body
 
 
+async def test_a_body_of_nothing_is_a_body(tmp_path: Path) -> None:
+    async with passing(tmp_path, forwarding()) as (upstream, caller):
+        await caller.send("/shop/a", "PUT", [("Content-Length", "0"), ("Content-Type", "text/plain")])
+    assert (upstream.last.header("content-type"), upstream.last.header("content-length")) == ("text/plain", "0")
+
+
 @pytest.mark.parametrize("name", ["If-Match", "If-None-Match", "If-Unmodified-Since", "Idempotency-Key"])
 async def test_a_change_does_not_lose_the_condition_it_is_asked_on(name: str, tmp_path: Path) -> None:
     trusted = f"{{targetNamespace: shop, trustedHeaders: [{name}]}}"

@@ -107,6 +107,17 @@ def test_what_has_no_effect_is_warned_of() -> None:
     ]  # fmt: skip
 
 
+def test_inputs_of_what_is_forwarded_are_limits_that_nobody_keeps() -> None:
+    resource = "{path: '/a/{path}', forward: {targetNamespace: shop}, inputParameters: [%s]%s}"
+    plain = "{name: path, in: path, type: string, description: What is left.}, {name: q, in: query}"
+    _, warnings = forward(resource % (plain, ""))
+    assert [(w.code, pointed(w)[:8]) for w in warnings] == [("unused-input", "{name: q")]
+    operations = ", operations: [{method: GET, name: a, outputParameters: [{name: b, value: '{{q}}'}]}]"
+    assert [w.message for w in forward(resource % (plain, operations))[1] if "'q'" in w.message] == []
+    (found,) = problems(resource % ("{name: path, in: path, type: string, pattern: '^orders/'}", ""))
+    assert (found.code, pointed(found)[:11]) == ("not-supported-yet", "{name: path")
+
+
 @pytest.mark.parametrize("auth", ["{type: digest, username: u, password: p}",
                                   "{type: oauth2, tokenUri: 'https://x', clientId: a, clientSecret: b}"])  # fmt: skip
 def test_credentials_that_are_negotiated_have_no_rival_either(auth: str) -> None:

@@ -110,19 +110,19 @@ async def _request(live: LiveForward, used: int, scope: Scope, receive: Receive,
         raise BindError("no-upgrade", "what is forwarded stays HTTP: there are no WebSockets here", status=501)
     if ABSOLUTE_TARGET in scope.get("extensions", ()):
         raise BindError("bad-argument", "the request names a host, and what is forwarded goes where the file says")
-    upload = _upload(headers, receive, settings.max_streamed_bytes)
-    request = live.bind(scope["method"], parts, scope["query_string"], headers, upload)
-    if upload is None or upload.length is None or upload.length > _BUFFERED_BYTES:
+    body = _body(headers, receive, settings.max_streamed_bytes)
+    request = live.bind(scope["method"], parts, scope["query_string"], headers, body)
+    if not isinstance(body, Upload) or body.length is None or body.length > _BUFFERED_BYTES:
         return request
-    return replace(request, headers=_without_length(request.headers), body=await upload.read())
+    return replace(request, headers=_without_length(request.headers), body=await body.read())
 
 
 def _without_length(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     return tuple(header for header in headers if header[0] != "Content-Length")  # who sends a whole body, sees
 
 
-def _upload(headers: RawHeaders, receive: Receive, limit: int) -> Upload | None:
-    """The body of a request; None when there is none."""
+def _body(headers: RawHeaders, receive: Receive, limit: int) -> Upload | bytes | None:
+    """The body of a request, which may be empty; None when there is none."""
     length: int | None = None
     chunked = False
     for key, value in headers:
@@ -133,7 +133,7 @@ def _upload(headers: RawHeaders, receive: Receive, limit: int) -> Upload | None:
                 raise BindError("unsupported-coding", "the only transfer coding that is taken is 'chunked'", status=501)
             chunked = True
     if not chunked and not length:
-        return None
+        return None if length is None else b""
     if length is not None and length > limit:
         raise BindError("request-too-large", f"the request body is larger than {limit:,} bytes", status=413)
 

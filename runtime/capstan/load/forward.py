@@ -7,6 +7,7 @@ from typing import Final
 from capstan.load import model
 from capstan.load.expression import Hole, PathTemplate, parse_route
 from capstan.load.node import Node
+from capstan.load.parameters import parse_parameters
 
 REST_OF_PATH: Final = "path"  # the variable that takes all segments that are left
 
@@ -33,6 +34,7 @@ def parse_forward(resource: Node) -> model.Forward | None:
         trusted=trusted,
         tags=resource.texts("tags"),
         description=resource.text("description") or "",
+        parameters=() if "operations" in resource else parse_parameters(resource, exposed=True),
         at=node.at(),
         path_at=resource.at("path"),
     )

@@ -433,6 +433,7 @@ class Forward:
     trusted: tuple[str, ...]  # the request headers that go along
     tags: tuple[str, ...]
     description: str
+    parameters: tuple[Parameter, ...] = ()  # of a resource that has no operations to use them
     at: Place = _at()
     path_at: Place = _at()
 

@@ -15,12 +15,14 @@ from capstan.errors import Problem
 from capstan.load import model
 from capstan.load.document import Place
 from capstan.load.expression import Hole, PathTemplate
+from capstan.load.forward import REST_OF_PATH
 from capstan.plan import types
 from capstan.plan.target import Target
 from capstan.plan.unit import plan_unit
 from capstan.plan.values import Secret, to_text
 from capstan.plan.variables import Variables
 
+_TOLD: Final = frozenset({"type", "title", "description", "examples", "deprecated"})  # which limit nothing
 # Of one connection, and of HTTP itself: these can never be passed on (RFC 9110, 7.6.1).
 OF_CONNECTION: Final = frozenset({
     "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings",
@@ -75,8 +77,9 @@ def plan_forward(
 ) -> types.ForwardPlan | None:
     """The plan of a forward; None when it has none, which is told."""
     told = len(problems)
+    _check_inputs(forward, problems)
     _check_host(forward, target, variables, problems)
-    if len(problems) > told:
+    if any(problem.severity == "error" for problem in problems[told:]):
         return None
     unit = model.Unit(
         name=str(forward.path), title=None, description="", parameters=(), call=target.api.namespace, with_=(),
@@ -130,6 +133,17 @@ def _defaults(target: Target, where: model.Where, lent: Container[str]) -> tuple
         if parameter.where == where and parameter.default is not None
         if _is_default(parameter) and _is_replaceable(parameter, lent)
     )
+
+
+def _check_inputs(forward: model.Forward, problems: list[Problem]) -> None:
+    """A request is passed on as it is: nothing looks at its arguments."""
+    for parameter in forward.parameters:
+        if parameter.name != REST_OF_PATH or parameter.where not in (None, "path"):
+            message = f"the input '{parameter.name}' is used by nothing: what is forwarded has no inputs"
+            problems.append(Problem("unused-input", message, parameter.at.location(), severity="warning"))
+        elif parameter.value is not None or parameter.schema.keys() - _TOLD or parameter.schema.get("type") == "array":
+            message = "limits of a path that is forwarded are not supported yet"
+            problems.append(Problem("not-supported-yet", message, parameter.at.location()))
 
 
 def _check_host(forward: model.Forward, target: Target, variables: Variables, problems: list[Problem]) -> None:
