@@ -107,6 +107,32 @@ async def test_json_where_xml_was_declared_is_read_as_json(tmp_path: Path) -> No
         assert (await unit.call({})).value == ["J"]
 
 
+async def test_json_that_nothing_is_taken_from_is_passed_on_as_it_was_written(tmp_path: Path) -> None:
+    async with answering(tmp_path, {"outputRawFormat": "xml"}) as (upstream, unit):
+        upstream.then(reply(body='{"a":  1.10}', content_type="application/json"))
+        assert await body_of(await unit.call({})) == b'{"a":  1.10}'
+
+
+@pytest.mark.parametrize(
+    ("said", "accept"),
+    [
+        ({}, "application/json, */*;q=0.8"),
+        ({"outputRawFormat": "text"}, "application/json, */*;q=0.8"),
+        ({"outputRawFormat": "xml"}, "application/xml, text/xml;q=0.99, */*;q=0.8"),
+        ({"outputRawFormat": "csv"}, "text/csv, */*;q=0.8"),
+        ({"outputRawFormat": "binary"}, "*/*"),
+        ({"outputRawFormat": "binary", "outputMediaType": "image/png"}, "image/png, */*;q=0.8"),
+        ({"outputRawFormat": "xml", "inputParameters": [{"name": "accept", "in": "header", "value": "a/b"}]}, "a/b"),
+    ],
+)
+async def test_the_declared_format_is_what_is_asked_for(said: dict[str, Any], accept: str, tmp_path: Path) -> None:
+    async with answering(tmp_path, said) as (upstream, unit):
+        answer = await unit.call({})
+        if answer.response is not None:
+            answer.response.close()
+    assert upstream.last.all("accept") == [accept]
+
+
 async def test_an_answer_without_a_body_is_empty(tmp_path: Path) -> None:
     async with answering(tmp_path, {"outputRawFormat": "xml"}) as (upstream, unit):
         upstream.then(reply(204), reply(200, "", content_type="application/xml"))

@@ -88,6 +88,7 @@ class Passing:
 class _Format:
     plan: Callable[[AnswerFormat, list[str]], Read]  # adds the files that it reads to the list
     media_type: re.Pattern[str]
+    accept: tuple[str, ...]  # what is asked for, the best first
     schema: Literal["none", "text", "file"] = "none"
 
 
@@ -122,23 +123,31 @@ def _protobuf(answer: AnswerFormat, files: list[str]) -> Read:
 _SEPARATED: Final = re.compile(r"(text|application)/(x-)?(csv|tsv|psv|comma-separated-values|tab-separated-values|"
                                r"pipe-separated-values)|application/vnd\.ms-excel")  # fmt: skip
 DECODERS: Final[dict[str, _Format]] = {
-    "xml": _Format(lambda _, __: read_xml, re.compile(r"(application|text)/xml|[^;]+\+xml")),
-    "csv": _Format(_separated(","), _SEPARATED),
-    "tsv": _Format(_separated("\t"), _SEPARATED),
-    "psv": _Format(_separated("|"), _SEPARATED),
-    "yaml": _Format(lambda _, __: read_yaml, re.compile(r"(application|text)/(x-|vnd\.)?yaml|[^;]+\+yaml")),
+    "xml": _Format(
+        lambda _, __: read_xml, re.compile(r"(application|text)/xml|[^;]+\+xml"), ("application/xml", "text/xml")
+    ),
+    "csv": _Format(_separated(","), _SEPARATED, ("text/csv",)),
+    "tsv": _Format(_separated("\t"), _SEPARATED, ("text/tab-separated-values", "text/csv")),
+    "psv": _Format(_separated("|"), _SEPARATED, ("text/csv",)),
+    "yaml": _Format(
+        lambda _, __: read_yaml, re.compile(r"(application|text)/(x-|vnd\.)?yaml|[^;]+\+yaml"),
+        ("application/yaml", "application/x-yaml", "text/yaml"),
+    ),
     "html": _Format(
-        lambda answer, _: plan_html(answer.schema or ""), re.compile(r"text/html|application/xhtml\+xml"), "text"
+        lambda answer, _: plan_html(answer.schema or ""), re.compile(r"text/html|application/xhtml\+xml"),
+        ("text/html", "application/xhtml+xml"), "text",
     ),
     "markdown": _Format(
         lambda answer, _: plan_markdown(answer.schema or ""), re.compile(r"text/(x-|vnd\.daringfireball\.)?markdown"),
-        "text",
+        ("text/markdown",), "text",
     ),
     "avro": _Format(
-        _avro, re.compile(r"(application|avro)/(x-|vnd\.apache\.)?(avro|binary)([+-]binary)?|[^;]+\+avro"), "file"
+        _avro, re.compile(r"(application|avro)/(x-|vnd\.apache\.)?(avro|binary)([+-]binary)?|[^;]+\+avro"),
+        ("application/avro", "application/vnd.apache.avro+binary", "avro/binary"), "file",
     ),
     "protobuf": _Format(
-        _protobuf, re.compile(r"application/(x-|vnd\.google\.|x-google-)?proto(buf(fer)?)?|[^;]+\+proto(buf)?"), "file"
+        _protobuf, re.compile(r"application/(x-|vnd\.google\.|x-google-)?proto(buf(fer)?)?|[^;]+\+proto(buf)?"),
+        ("application/protobuf", "application/x-protobuf"), "file",
     ),
 }  # fmt: skip
 
@@ -201,6 +210,18 @@ def _file(answer: AnswerFormat, written: str, files: list[str]) -> Any:
         raise _Told("missing-file", f"there is no file {', nor '.join(map(str, candidates))}")
     files.append(str(path))
     return path
+
+
+def accepted(answer: AnswerFormat | None) -> str | None:
+    """The `Accept` of a request whose answer is not to be JSON: an API may have it in several formats."""
+    if answer is None:
+        return None
+    known = DECODERS.get(answer.format)
+    if known is None and answer.format != "binary":
+        return None
+    wanted = known.accept if known is not None else (answer.media_type,) if answer.media_type is not None else ()
+    weighed = [f"{media_type};q={1 - rank / 100:.2f}" for rank, media_type in enumerate(wanted)]
+    return ", ".join([weighed[0].removesuffix(";q=1.00"), *weighed[1:], "*/*;q=0.8"]) if weighed else "*/*"
 
 
 def plan_passing(answer: AnswerFormat | None) -> Passing | None:

@@ -15,7 +15,7 @@ from capstan.load.schema import Checker
 from capstan.plan import types
 from capstan.plan.body import BodyPlan, plan_body, plan_whole_body
 from capstan.plan.declared import through_declared
-from capstan.plan.decode import Decoder, Passing, limit_passing, names_in_paths, plan_passing
+from capstan.plan.decode import Decoder, Passing, accepted, limit_passing, names_in_paths, plan_passing
 from capstan.plan.names import Names
 from capstan.plan.output import Resolve, mock_outputs, plan_outputs
 from capstan.plan.output_schema import output_schema
@@ -212,7 +212,7 @@ def _call_plan(names: Names, target: Target) -> types.CallPlan:
             case "cookie":
                 cookies.append(types.NamedValue(credential.name, shown))
     if not any(p.name.lower() == "accept" for p in target.parameters if p.where == "header"):
-        fixed_headers.append(("Accept", _ACCEPT))
+        fixed_headers.append(("Accept", accepted(operation.answer) or _ACCEPT))
     request = types.RequestPlan(
         method=operation.method,
         origin=_origin(names, target),

@@ -93,7 +93,7 @@ def named_rows(names: list[str], rows: list[list[str]]) -> list[dict[str, str]] 
     """Rows as objects; a row that is short has empty texts, and what has no header is left out."""
     if not any(names):
         return None
-    Budget().spend(len(names) * len(rows))
+    Budget().spend((len(names) + 3) * len(rows))
     names = unique_names(names)
     return [dict(zip(names, [*row, *[""] * (len(names) - len(row))], strict=False)) for row in rows]
 
