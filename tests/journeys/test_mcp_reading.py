@@ -107,6 +107,9 @@ capability:
         messages:
         - {role: user, content: 'Review {id}.'}
         - {role: user, call: shop.read-line, with: {id: reading-mcp.id, number: '{{number}}'}}
+      latest:
+        arguments: [{name: limit, required: false}]
+        messages: [{role: user, call: shop.list-orders, outputParameters: [{type: string, mapping: '$[0].id'}]}]
       house:
         description: How we answer.
         arguments: {who: {description: Whom.}}
@@ -277,7 +280,9 @@ async def test_fixed_resources_and_files_are_listed_in_pages(session: Session) -
     assert (first.name, first.title, first.description) == ("all-orders", "All orders", "Every order.")
     assert first.mime_type == "application/json"
     start = by_uri["docs://handbook/start.md"]
-    assert (start.title, start.description, start.mime_type) == ("Handbook", "How we work.", "text/markdown")
+    assert (start.title, start.description, start.mime_type) == (
+        "Handbook: start.md", "How we work.", "text/markdown",
+    )  # fmt: skip
     assert start.size == len("# Start\n\nGrüße {{who}}\n".encode())
     assert by_uri["docs://handbook/more/logo.png"].mime_type == "image/png"
     assert by_uri["docs://handbook/plain"].mime_type is None
@@ -363,24 +368,19 @@ async def test_a_value_that_does_not_fit_is_refused_and_nothing_is_sent(
     assert len(upstream.requests) == before
 
 
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "data://nothing", "data://orders/", "data://orders/o-1/", "data://orders/a/b", "data://orders//lines/1",
-        "data://orders/%ff", "data://orders/a?b=1", "data://orders/a#b", "", "x", "data://orders/" + "x" * 9000,
-        "DATA://ORDERS", "\0", "data://mock/" + "%", "docs://handbook", "docs://handbook/", "docs://handbookx/a",
-    ],
+UNKNOWN = (
+    "data://nothing", "data://orders/", "data://orders/o-1/", "data://orders/a/b", "data://orders//lines/1",
+    "data://orders/%ff", "data://orders/a?b=1", "data://orders/a#b", "", "x", "data://orders/" + "x" * 9000,
+    "DATA://ORDERS", "\0", "docs://handbook", "docs://handbook/", "docs://handbookx/a",
 )  # fmt: skip
-async def test_an_unknown_uri_is_an_error_of_the_protocol(
-    uri: str, session: Session, upstream: RecordingUpstream
-) -> None:
+
+
+async def test_an_unknown_uri_is_an_error_of_the_protocol(session: Session, upstream: RecordingUpstream) -> None:
     before = len(upstream.requests)
-    if uri == "data://mock/%":  # a sign that encodes nothing stands for itself
-        assert json.loads((await session.text(uri)).text) == {"hello": "Hi %"}
-        return
-    error = await session.refused(uri)
-    assert error.code == NOT_FOUND[session.era]
-    assert error.data["uri"] == uri[:2000]
+    for uri in UNKNOWN:
+        error = await session.refused(uri)
+        assert error.code == NOT_FOUND[session.era], uri
+        assert error.data["uri"] == uri[:2000]
     assert len(upstream.requests) == before
 
 
@@ -399,6 +399,8 @@ async def test_a_mapped_text_is_that_text(session: Session, upstream: RecordingU
 
 async def test_a_mock_answers_from_the_file(session: Session) -> None:
     assert json.loads((await session.text("data://mock/Ann")).text) == {"hello": "Hi Ann"}
+    # A sign that encodes nothing stands for itself.
+    assert json.loads((await session.text("data://mock/%")).text) == {"hello": "Hi %"}
     assert json.loads((await session.text("data://here")).text) == {"text": "Here."}
 
 
@@ -465,19 +467,20 @@ async def test_files_are_read_as_what_they_are(session: Session) -> None:
     assert (await session.text("docs://handbook/again.md")).text == start.text  # a link that stays inside
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "../secret.txt", "%2e%2e/secret.txt", "%2e%2e%2fsecret.txt", "..%2fsecret.txt", "more/../../secret.txt",
-        "/etc/passwd", "%2fetc%2fpasswd", "more%2flogo.png", "start.md%00", "start.md/", "./start.md", "more",
-        ".hidden", "%2ehidden", "out.txt", "up/secret.txt", "up/handbook/start.md", "..%5csecret.txt", "nothing.md",
-        "start.md?x", "x" * 300, "a/" * 2000 + "b", "%C0%AE%C0%AE/secret.txt", "%ff",
-    ],
+# A client is opened for all of them: there are too many for one each.
+OUTSIDE = (
+    "../secret.txt", "%2e%2e/secret.txt", "%2e%2e%2fsecret.txt", "..%2fsecret.txt", "more/../../secret.txt",
+    "/etc/passwd", "%2fetc%2fpasswd", "more%2flogo.png", "start.md%00", "start.md/", "./start.md", "more",
+    ".hidden", "%2ehidden", "out.txt", "up/secret.txt", "up/handbook/start.md", "..%5csecret.txt", "nothing.md",
+    "start.md?x", "x" * 300, "a/" * 2000 + "b", "%C0%AE%C0%AE/secret.txt", "%ff",
 )  # fmt: skip
-async def test_nothing_leads_out_of_a_folder(path: str, session: Session) -> None:
-    error = await session.refused(f"docs://handbook/{path}")
-    assert error.code == NOT_FOUND[session.era]
-    assert "not for anybody" not in json.dumps([error.message, error.data])
+
+
+async def test_nothing_leads_out_of_a_folder(session: Session) -> None:
+    for path in OUTSIDE:
+        error = await session.refused(f"docs://handbook/{path}")
+        assert error.code == NOT_FOUND[session.era], path
+        assert "not for anybody" not in json.dumps([error.message, error.data])
 
 
 async def test_a_file_that_is_too_large_is_refused(session: Session) -> None:
@@ -503,7 +506,7 @@ async def test_what_changes_in_a_folder_is_seen(session: Session, folder: Path) 
 
 async def test_prompts_are_listed_and_those_of_one_name_told_apart(session: Session) -> None:
     prompts = {prompt.name: prompt for prompt in await session.prompts()}
-    assert set(prompts) == {"reading-mcp__outreach", "other-mcp__outreach", "review", "house"}
+    assert set(prompts) == {"reading-mcp__outreach", "other-mcp__outreach", "review", "latest", "house"}
     outreach = prompts["reading-mcp__outreach"]
     assert (outreach.title, outreach.description) == ("Outreach", "Write to a participant.")
     told = [(a.name, a.title, a.description, a.required) for a in outreach.arguments]
@@ -545,6 +548,16 @@ async def test_a_message_is_what_its_call_answers(session: Session, upstream: Re
     result = await session.client.get_prompt("review", {"id": "o-1", "number": "7"})
     assert isinstance(result.messages[1].content, ImageContent)
     assert base64.b64decode(result.messages[1].content.data) == PNG
+
+
+async def test_an_argument_of_a_call_has_its_type_and_may_be_absent(
+    session: Session, upstream: RecordingUpstream
+) -> None:
+    for arguments, target in (({"limit": "5"}, "/orders?limit=5"), ({}, "/orders")):
+        upstream.then(reply(data=[{"id": "o-1"}]))
+        (message,) = (await session.client.get_prompt("latest", arguments)).messages
+        assert isinstance(message.content, TextContent)
+        assert (message.content.text, upstream.last.target) == ("o-1", target)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote
 
 import mcp_types as types
 
@@ -51,6 +52,7 @@ class LiveResources:
         self._templates: list[_Called] = []
         self._folders: list[tuple[str, ResourcePlan, FolderPlan]] = []
         self._listed: list[types.Resource] = []
+        self._told: set[str] = set()  # folders that were said to be cut short
         self.templates: list[types.ResourceTemplate] = []
         for plan in plans:
             if isinstance(plan.source, FolderPlan):
@@ -71,14 +73,19 @@ class LiveResources:
             listing = await asyncio.to_thread(list_folder, folder.path)
             found += [
                 types.Resource(
-                    uri=base + file.path, name=f"{plan.name}/{file.path}", title=plan.title,
+                    uri=base + file.path, name=f"{plan.name}/{file.path}",
+                    title=f"{plan.title}: {unquote(file.path)}" if plan.title else None,
                     description=plan.description or None, mime_type=plan.mime_type or file.media_type, size=file.size,
                 )
                 for file in listing.files
             ]  # fmt: skip
             if not listing.is_whole:
                 cut.append(base)
-                logger.warning("%s has more than %d files: the first are listed, all can be read", base, MOST_LISTED)
+                if base not in self._told:
+                    self._told.add(base)
+                    logger.warning(
+                        "%s has more than %d files: the first are listed, all can be read", base, MOST_LISTED
+                    )
         return found, cut
 
     async def read(self, asked: str, limit: int, protocol_version: str) -> types.ReadResourceResult:
