@@ -117,7 +117,7 @@ async def test_json_that_nothing_is_taken_from_is_passed_on_as_it_was_written(tm
     ("said", "accept"),
     [
         ({}, "application/json, */*;q=0.8"),
-        ({"outputRawFormat": "text"}, "application/json, */*;q=0.8"),
+        ({"outputRawFormat": "text"}, "text/plain, text/*;q=0.99, */*;q=0.8"),
         ({"outputRawFormat": "xml"}, "application/xml, text/xml;q=0.99, */*;q=0.8"),
         ({"outputRawFormat": "csv"}, "text/csv, */*;q=0.8"),
         ({"outputRawFormat": "binary"}, "*/*"),

@@ -169,6 +169,22 @@ def test_a_schema_is_found_beside_the_file_and_reread_with_it(written: str, tmp_
     assert call.decoder.decode((GOLDEN / "avro" / "orders.avro").read_bytes(), "")["orders"][0]["id"] == "o-1"
 
 
+def test_a_schema_is_found_beside_the_file_that_an_api_is_imported_from(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "orders.avsc").write_bytes((GOLDEN / "avro" / "orders.avsc").read_bytes())
+    (shared / "api.yaml").write_text(
+        "naftiko: 1.0.0-alpha2\nconsumes:\n- {namespace: shop, baseUri: 'https://shop.example', resources: [{name: a, "
+        "path: /a, operations: [{name: act, method: GET, outputRawFormat: avro, outputSchema: orders.avsc}]}]}\n"
+    )
+    text = (
+        "naftiko: 1.0.0-alpha2\ncapability:\n  consumes: [{from: shared/api.yaml, import: shop}]\n"
+        "  exposes: [{type: mcp, namespace: tools, port: 9090, tools: [{name: act, call: shop.act}]}]\n"
+    )
+    plan, _ = build_plan(load(write_capability(tmp_path, text)))
+    assert str(shared / "orders.avsc") in plan.sources
+
+
 @pytest.mark.parametrize(
     ("operation", "code", "told"),
     [

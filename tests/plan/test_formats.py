@@ -46,7 +46,7 @@ READERS: dict[str, Read] = {
     "selected": plan_html("div table.x"),
     "markdown": plan_markdown(""),
     "avro": plan_avro(GOLDEN / "avro" / "orders.avsc"),
-    "protobuf": plan_protobuf(GOLDEN / "protobuf" / "orders.proto", ""),
+    "protobuf": plan_protobuf(GOLDEN / "protobuf" / "orders.proto", "", []),
 }
 
 
@@ -162,6 +162,7 @@ def test_what_is_written_as_elements_is_what_is_read(members: dict[str, str]) ->
         pytest.param(b'a,b\n1,"x\ny"\n3,4,5\n', "line 4 has 3", id="ragged after a line of several"),
         pytest.param(b'a,b\n1,"2\n', "line 2: unexpected end of data", id="an open quote"),
         pytest.param(b'a,b\n1,"2"3\n', "line 2: ',' expected after '\"'", id="text after a quote"),
+        pytest.param(b"a\n" + b"1\n" * 600_000, "more than 2,000,000 values", id="many lines"),
         pytest.param(b"a\n" + b"x" * 200_000, "field larger than field limit", id="a huge value"),
     ],
 )
@@ -378,8 +379,19 @@ def test_a_message_that_is_damaged_is_refused() -> None:
 
 
 def test_a_message_that_lacks_what_it_must_have_is_refused() -> None:
-    read = plan_protobuf(GOLDEN / "protobuf" / "records.proto", "Records")
+    read = plan_protobuf(GOLDEN / "protobuf" / "records.proto", "Records", [])
     assert "lacks line[0].sku" in refused(read, b"\x0b\x10\x01\x0c")
+
+
+def test_a_schema_that_changes_or_whose_import_does_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / "part.proto").write_text('syntax = "proto3"; message Part { string a = 1; }')
+    whole = tmp_path / "whole.proto"
+    whole.write_text('syntax = "proto3"; import "part.proto"; message Whole { Part part = 1; }')
+    files: list[str] = []
+    assert plan_protobuf(whole, "", files)(b"\x0a\x03\x0a\x01x", "") == {"part": {"a": "x"}}
+    assert sorted(files) == [str(tmp_path / "part.proto"), str(whole)]
+    (tmp_path / "part.proto").write_text('syntax = "proto3"; message Part { string other = 1; }')
+    assert plan_protobuf(whole, "", [])(b"\x0a\x03\x0a\x01x", "") == {"part": {"other": "x"}}
 
 
 def test_few_bytes_that_stand_for_many_values_are_refused() -> None:

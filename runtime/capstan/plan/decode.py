@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from capstan.errors import Problem
@@ -112,12 +113,14 @@ def _separated(separator: str) -> Callable[[AnswerFormat, list[str]], Read]:
 
 
 def _avro(answer: AnswerFormat, files: list[str]) -> Read:
-    return plan_avro(_file(answer, answer.schema or "", files))
+    path = _file(answer, answer.schema or "")
+    files.append(str(path))
+    return plan_avro(path)
 
 
 def _protobuf(answer: AnswerFormat, files: list[str]) -> Read:
     name, _, message = (answer.schema or "").partition("#")
-    return plan_protobuf(_file(answer, name, files), message)
+    return plan_protobuf(_file(answer, name), message, files)
 
 
 _SEPARATED: Final = re.compile(r"(text|application)/(x-)?(csv|tsv|psv|comma-separated-values|tab-separated-values|"
@@ -203,12 +206,11 @@ def _prepare(known: _Format, answer: AnswerFormat, files: list[str]) -> Read:
         raise _Told("bad-output-schema", f"outputSchema cannot be used: {error}") from None
 
 
-def _file(answer: AnswerFormat, written: str, files: list[str]) -> Any:
+def _file(answer: AnswerFormat, written: str) -> Path:
     candidates = find_written(written, answer.at.document.path, or_here=True)
     path = next((candidate for candidate in candidates if is_file(candidate)), None)
     if path is None:
         raise _Told("missing-file", f"there is no file {', nor '.join(map(str, candidates))}")
-    files.append(str(path))
     return path
 
 
@@ -217,9 +219,14 @@ def accepted(answer: AnswerFormat | None) -> str | None:
     if answer is None:
         return None
     known = DECODERS.get(answer.format)
-    if known is None and answer.format != "binary":
+    if known is not None:
+        wanted = known.accept
+    elif answer.format == "text":
+        wanted = ("text/plain", "text/*")
+    elif answer.format in ("binary", "raw"):
+        wanted = (answer.media_type,) if answer.media_type is not None else ()
+    else:
         return None
-    wanted = known.accept if known is not None else (answer.media_type,) if answer.media_type is not None else ()
     weighed = [f"{media_type};q={1 - rank / 100:.2f}" for rank, media_type in enumerate(wanted)]
     return ", ".join([weighed[0].removesuffix(";q=1.00"), *weighed[1:], "*/*;q=0.8"]) if weighed else "*/*"
 

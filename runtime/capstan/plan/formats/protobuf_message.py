@@ -17,15 +17,23 @@ from capstan.plan.formats.limits import Budget
 _COMPILE_SECONDS: Final = 30.0
 
 
-def plan_protobuf(schema: Path, message: str) -> Callable[[bytes, str], Any]:
+# A file is often that of several operations, and compiling it takes a process.
+_compiled: dict[Path, tuple[dict[Path, tuple[int, int]], Any]] = {}
+
+
+def plan_protobuf(schema: Path, message: str, files: list[str]) -> Callable[[bytes, str], Any]:
     """A reader of one message; `message` is its name, else the first of the file is meant.
+
+    Adds the schema's own file and those beside it that it imports to `files`.
 
     Raises:
         MissingLibrary: there is no protobuf, or no compiler.
         ValueError, OSError: the file is no schema, or has no such message.
     """
     library("google.protobuf", "protobuf")
-    descriptor = _find(_compile(schema), message)
+    stamps, file = _compile(schema)
+    files += map(str, stamps)
+    descriptor = _find(file, message)
     kind = library("google.protobuf.message_factory", "protobuf").GetMessageClass(descriptor)
     wrong = library("google.protobuf.message", "protobuf").DecodeError
 
@@ -41,10 +49,13 @@ def plan_protobuf(schema: Path, message: str) -> Callable[[bytes, str], Any]:
     return read
 
 
-def _compile(schema: Path) -> Any:
-    """A .proto file -> descriptors of its messages. It finds what it imports beside itself."""
+def _compile(schema: Path) -> tuple[dict[Path, tuple[int, int]], Any]:
+    """A .proto file -> the files it was made of, and descriptors. It finds what it imports beside itself."""
     compiler = library("grpc_tools.protoc", "protobuf")
     schema.read_bytes()  # what the operating system says of it is clearer than what the compiler would
+    known = _compiled.get(schema)
+    if known is not None and all(path.exists() and _stamp(path) == stamp for path, stamp in known[0].items()):
+        return known
     common = Path(compiler.__file__).parent / "_proto"
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "set"
@@ -61,7 +72,15 @@ def _compile(schema: Path) -> Any:
     pool = library("google.protobuf.descriptor_pool", "protobuf").DescriptorPool()
     for file in files.file:
         pool.Add(file)
-    return pool.FindFileByName(files.file[-1].name)
+    beside = [schema.parent / file.name for file in files.file]
+    stamps = {path: _stamp(path) for path in beside if path.exists()}
+    _compiled[schema] = stamps, pool.FindFileByName(files.file[-1].name)
+    return _compiled[schema]
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
 def _find(file: Any, message: str) -> Any:
