@@ -458,11 +458,6 @@ ROOT = "naftiko: 1.0.0-alpha2\n"
 @pytest.mark.parametrize(
     ("text", "named", "source"),
     [
-        pytest.param(rest(unit="steps: [{type: lookup, name: a}]"), "'lookup'", "lookup", id="a step that looks up"),
-        pytest.param(mcp(unit="steps: {a: {call: x.y, foreach: b}}"), "'foreach'", "foreach", id="a step that repeats"),
-        pytest.param(mcp(unit="steps: {a: {call: x.y}}\n      outputParameters: [{mapping: $.a}]"),
-                     "'outputParameters'", "outputParameters", id="outputs of steps"),
-        pytest.param(rest(unit="mappings: [{targetName: a, value: $.b}]"), "'mappings'", "mappings", id="mappings"),
         pytest.param(rest(adapter="authentication: {type: bearer, token: a}"), "'authentication'", "authentication",
                      id="authentication of callers over REST"),
         pytest.param(mcp(adapter="authentication: {type: oauth2, resource: a}"), "'authentication'", "authentication",
@@ -522,7 +517,7 @@ def test_formats_that_need_no_conversion_are_taken(form: str, folder: Path) -> N
 
 
 def test_all_problems_of_a_file_are_told_in_its_order(folder: Path) -> None:
-    text = rest(adapter="authentication: {type: none}", resource="forward: {}", unit="mappings: [{a: b}]") + (
+    text = rest(adapter="authentication: {type: none}", resource="forward: {}", unit="mappings: [{targetName: a, value: $.b}]") + (
         "  consumes:\n  - {type: http, namespace: a, baseUri: ''}\n"
     )
     lines = [found.at.line for found in refused(text, folder)]

@@ -118,14 +118,17 @@ def test_an_input_of_another_adapter_is_no_input_here(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["$.x", "$fetch.x", "$fetch.x.y", "{{$.x}}", "{{$fetch.x}}"])
 @pytest.mark.parametrize("entry", ["{a: 'VALUE'}", "{a: ['VALUE']}"])
-def test_an_output_of_a_step_is_refused(entry: str, value: str) -> None:
-    assert refusals_of(capability(QUERY_A, f"with: {entry.replace('VALUE', value)}")) == ["not-supported-yet"]
+def test_a_call_without_steps_takes_no_output_of_a_step(entry: str, value: str) -> None:
+    assert refusals_of(capability(QUERY_A, f"with: {entry.replace('VALUE', value)}")) == ["unknown-name"]
 
 
-@pytest.mark.parametrize("value", ["$.a.b", "{{$.a.b}}", "$body.a"])
-def test_a_path_as_the_value_of_an_input_is_refused(value: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [("$.a.b", "not-supported-yet"), ("$body.a", "not-supported-yet"), ("{{$.a.b}}", "unknown-name")],
+)
+def test_a_path_as_the_value_of_an_input_is_refused(value: str, code: str) -> None:
     data = capability(QUERY_A, rest=f"{{inputParameters: [{{name: x, value: '{value}'}}], with: {{a: rest.x}}}}")
-    assert refusals_of(data) == ["not-supported-yet"]
+    assert refusals_of(data) == [code]
 
 
 @pytest.mark.parametrize("value", ["$5.00", "$", "US$"])
@@ -202,7 +205,7 @@ def test_a_new_name_is_a_new_input_with_the_type_of_what_it_fills() -> None:
         ),
         pytest.param("with: {b: tools.b}", "unknown-parameter", id="key of nothing"),
         pytest.param("with: {a: '{{nothing}}'}", "unknown-name", id="template of nothing"),
-        pytest.param("with: {a: $.step.x}", "not-supported-yet", id="step"),
+        pytest.param("with: {a: $.step.x}", "unknown-name", id="step"),
     ],
 )
 def test_a_name_of_nothing_is_refused_and_never_sent_as_text(tool: str, code: str) -> None:
