@@ -181,6 +181,57 @@ async def test_an_answer_may_come_before_the_request_is_complete(tmp_path: Path)
         writer.close()
 
 
+async def test_after_an_early_answer_the_connection_takes_the_next_request(tmp_path: Path) -> None:
+    async with standing(tmp_path) as (upstream, caller):
+        reader, writer = await caller.connect()
+        writer.write(head("/shop/up", "POST", [("Content-Length", str(MEGABYTE))]) + b"x" * 100_000)
+        _, _, first = await upstream.take()
+        first.write(b"HTTP/1.1 403 No\r\nContent-Length: 3\r\n\r\nno!")
+        async with asyncio.timeout(5):
+            await reader.readuntil(b"no!")
+        writer.write(b"x" * (MEGABYTE - 100_000) + head("/shop/next"))
+        _, _, second = await upstream.take()
+        second.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes")
+        async with asyncio.timeout(5):
+            await reader.readuntil(b"yes")
+        writer.close()
+
+
+async def test_both_bodies_may_be_under_way_at_once(tmp_path: Path) -> None:
+    async with standing(tmp_path) as (upstream, caller):
+        reader, writer = await caller.connect()
+        writer.write(head("/shop/talk", "POST", [("Transfer-Encoding", "chunked")]) + b"3\r\none\r\n")
+        _, origin_reader, origin_writer = await upstream.take()
+        origin_writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        async with asyncio.timeout(5):
+            await reader.readuntil(b"\r\n\r\n")
+            for word in (b"one", b"two", b"six"):
+                await origin_reader.readuntil(word)
+                origin_writer.write(b"5\r\n<%s>\r\n" % word)
+                await reader.readuntil(b"<%s>" % word)
+                following = {b"one": b"two", b"two": b"six"}.get(word)
+                writer.write(b"3\r\n%s\r\n" % following if following else b"0\r\n\r\n")
+            await origin_reader.readuntil(b"0\r\n\r\n")
+            origin_writer.write(b"0\r\n\r\n")
+            await reader.readuntil(b"0\r\n\r\n")
+        writer.close()
+
+
+async def test_an_api_that_takes_nothing_more_is_given_up_in_time(tmp_path: Path) -> None:
+    async with standing(tmp_path, total_timeout_seconds=1.0) as (upstream, caller):
+        reader, writer = await caller.connect()
+        narrow(writer.get_extra_info("socket"))
+        writer.write(head("/shop/up", "POST", [("Content-Length", str(20 * MEGABYTE))]) + b"x" * 1000)
+        await upstream.take()
+        sending = asyncio.create_task(fill(writer, b"x" * 65536, 20 * MEGABYTE - 65536, quiet=5.0))
+        async with asyncio.timeout(5):
+            got = await reader.readuntil(b"}\n")
+        sending.cancel()
+        writer.transport.abort()
+    assert got.startswith(b"HTTP/1.1 504")
+    assert b'"outcome": "unknown"' in got
+
+
 # --- limits
 
 
@@ -300,6 +351,15 @@ async def test_a_short_answer_that_breaks_off_is_an_error(tmp_path: Path) -> Non
         upstream.then(Raw((b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab",), "close"))
         got = await caller.send("/shop/a", "POST")
     assert (got.status, b"upstream-broken" in got.body, b'"done"' in got.body) == (502, True, True)
+
+
+async def test_a_stand_in_gets_what_streams_and_keeps_the_host(tmp_path: Path) -> None:
+    async with RecordingUpstream() as upstream:
+        settings = replace(QUICK, stand_ins={"shop.example": upstream.url})
+        async with served(tmp_path, [forwarding()], {"shop": "https://shop.example/v1"}, settings) as caller:
+            got = await caller.send("/shop/a", "PUT", body=b"x" * 100_000)
+    assert (got.status, upstream.last.target, upstream.last.header("host")) == (200, "/v1/a", "shop.example")
+    assert len(upstream.last.body) == 100_000
 
 
 # --- credentials that take two requests
