@@ -320,3 +320,11 @@ def test_what_is_planned_is_explained(tmp_path: Path) -> None:
     assert prompt["arguments"] == {"id": {"required": True}}  # a path cannot do without
     assert prompt["messages"][0]["call"]["operation"] == "api.one"
     assert {unit.name for unit in plan.units} == {"r", "p"}
+
+
+def test_an_argument_of_one_message_need_not_be_that_of_another(tmp_path: Path) -> None:
+    prompt = """{name: p, arguments: [{name: a}, {name: id}],
+                 template: [{role: user, content: '{a}'}, {role: user, call: api.one}]}"""
+    assert codes(tmp_path, prompts=f"[{prompt}]") == []
+    (found,) = planned(tmp_path, prompts=f"[{prompt}]").mcp[0].prompts
+    assert [item.name for unit in found.units for item in unit.inputs] == ["id"]

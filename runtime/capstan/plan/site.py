@@ -174,8 +174,8 @@ def _check_forwards(forwards: list[ForwardPlan], problems: list[Problem]) -> Non
 
 def _offer(servers: list[McpPlan], problems: list[Problem] | None = None) -> Offer:
     """Everything merged; a name taken twice is told apart by where it comes from, for every claimant."""
-    tools = _published([tool for server in servers for tool in server.tools], "tool", problems)
-    prompts = _published([prompt for server in servers for prompt in server.prompts], "prompt", problems)
+    tools = _published([tool for server in servers for tool in server.tools], problems)
+    prompts = _published([prompt for server in servers for prompt in server.prompts], problems)
     resources = tuple(resource for server in servers for resource in server.resources)
     if problems is not None:
         _check_uris(resources, problems)
@@ -187,7 +187,7 @@ def _offer(servers: list[McpPlan], problems: list[Problem] | None = None) -> Off
     return Offer(title, instructions, tools, resources, prompts)
 
 
-def _published(items: list[Named], kind: str, problems: list[Problem] | None) -> tuple[Named, ...]:
+def _published(items: list[Named], problems: list[Problem] | None) -> tuple[Named, ...]:
     counts = Counter(item.name for item in items)
     published: list[Named] = []
     taken: set[str] = set()
@@ -198,19 +198,23 @@ def _published(items: list[Named], kind: str, problems: list[Problem] | None) ->
             unique, number = f"{name}_{number}", number + 1
         taken.add(unique)
         if problems is not None:
-            _warn_of_name(item, unique, kind, problems)
+            _warn_of_name(item, unique, problems)
         published.append(replace(item, name=unique))
     return tuple(published)
 
 
-def _warn_of_name(item: ToolPlan | PromptPlan, name: str, kind: str, problems: list[Problem]) -> None:
+def _warn_of_name(item: ToolPlan | PromptPlan, name: str, problems: list[Problem]) -> None:
+    is_tool = isinstance(item, ToolPlan)
+    kind = "tool" if is_tool else "prompt"
     if name != item.name:
         message = f"the {kind} name '{item.name}' is taken twice; this one is published as '{name}'"
-        problems.append(Problem(f"duplicate-{kind}", message, item.at.location(), severity="warning"))
+        at = item.at.location()
+        problems.append(Problem("duplicate-tool" if is_tool else "duplicate-prompt", message, at, severity="warning"))
     if not _SAFE_NAME.fullmatch(name):
         message = f"the {kind} name '{name}' is refused by some clients"
         hint = "up to 64 of A-Z a-z 0-9 _ - are taken by all"
-        problems.append(Problem(f"{kind}-name", message, item.at.location(), hint, "warning"))
+        at = item.at.location()
+        problems.append(Problem("tool-name" if is_tool else "prompt-name", message, at, hint, "warning"))
 
 
 def _check_uris(resources: tuple[ResourcePlan, ...], problems: list[Problem]) -> None:
