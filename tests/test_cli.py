@@ -281,6 +281,46 @@ def test_explain_names_secrets_and_never_shows_them(orders: Path) -> None:
         assert form == [] or "ORDERS_TOKEN" in found.stdout
 
 
+def test_explain_shows_every_kind_of_step(tmp_path: Path) -> None:
+    file = tmp_path / "flow.yaml"
+    file.write_text(FLOW)
+    (tmp_path / "sum.js").write_text("result = 1")
+    found = capstan("explain", file)
+    assert (found.returncode, found.stderr) == (0, "")
+    for line in (
+        "order, when id != 'x':", "-> GET https://api.example/orders/<id>", "-> looks up n in <$.order>, where id is 7",
+        "-> goes on only if $.found.n > 0", "-> runs sum.js (javascript)", "all, for each of <ids>, 5 at a time:",
+        '<- {"sum": "<$.sum>"}',
+    ):  # fmt: skip
+        assert line in found.stdout
+
+
+FLOW = """
+naftiko: 1.0.0-alpha2
+capability:
+  consumes:
+  - namespace: api
+    baseUri: https://api.example
+    resources: [{name: r, path: '/orders/{id}', operations: [{name: get, method: GET}]}]
+  exposes:
+  - {type: control, port: 9092, management: {scripting: {}}}
+  - type: mcp
+    namespace: m
+    port: 9090
+    tools:
+    - name: t
+      description: T.
+      inputParameters: [{name: id, type: string}, {name: ids, type: array, items: {type: string}}]
+      steps:
+      - {name: order, call: api.get, when: id != 'x', with: {id: id}}
+      - {name: found, index: order, match: id, lookupValue: 7, outputParameters: [n]}
+      - {name: enough, assert: $.found.n > 0}
+      - {name: sum, file: sum.js, language: javascript, location: file:///./}
+      - {name: all, call: api.get, foreach: ids, with: {id: item}}
+      mappings: [{target: sum, value: $.sum}]
+"""
+
+
 def test_explain_of_a_wrong_file_exits_1(wrong: Path) -> None:
     found = capstan("explain", wrong)
     assert (found.returncode, found.stdout) == (1, "")

@@ -45,14 +45,14 @@ def print_unit(name: str, unit: Mapping[str, Any], *, places: bool) -> None:
         print(f"      {key}: {', '.join(told)}")
     call = unit["call"]
     for step in unit.get("steps", ()):
-        print(f"      {step['step']}{', when ' + step['when'] + ' is given' if 'when' in step else ''}:")
-        _print_call(step)
+        _print_step(step)
     if call is not None:
         _print_call(call)
     elif "steps" not in unit:
         print("      -> no call: the answer is all in the file")
-    if unit["answer"] != "as it comes":
-        print(f"      <- {json.dumps(unit['answer'], ensure_ascii=False, default=str)}")
+    for answer in (unit.get("mappings", "as it comes"), unit["answer"]):
+        if answer != "as it comes":
+            print(f"      <- {json.dumps(answer, ensure_ascii=False, default=str)}")
 
 
 def print_forward(forward: Mapping[str, Any]) -> None:
@@ -80,6 +80,21 @@ def print_prompt(prompt: Mapping[str, Any]) -> None:
             print(f"      {message['role']}: {text if len(text) <= 100 else text[:96] + ' ...'}")
         else:
             print_unit(message["role"], message, places=False)
+
+
+def _print_step(step: Mapping[str, Any]) -> None:
+    told = [f"when {step['when']}"] if "when" in step else []
+    if (loop := step.get("foreach")) is not None:
+        told.append(f"for each of {loop['items']}, {loop['concurrency']} at a time")
+    print(f"      {', '.join([step['step'], *told])}:")
+    if "lookup" in step:
+        print(f"      -> looks up {', '.join(step['lookup'])} in {step['in']}, where {step['where']}")
+    elif "assert" in step:
+        print(f"      -> goes on only if {step['assert']}")
+    elif "script" in step:
+        print(f"      -> runs {', '.join(step['script'])} ({step['language']})")
+    else:
+        _print_call(step)
 
 
 def _print_call(call: Mapping[str, Any]) -> None:
