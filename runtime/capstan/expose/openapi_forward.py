@@ -37,7 +37,7 @@ def _operation(forward: ForwardPlan, method: str, variable: str) -> dict[str, An
         described["parameters"] = parameters
     if method in _BODIES:
         described["requestBody"] = {"content": {"*/*": {"schema": {}}}, "required": False}
-    anything = {"content": {"*/*": {"schema": {}}}}
+    anything: dict[str, Any] = {"content": {"*/*": {"schema": {}}}}
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     described["responses"] = {
         "200": {"description": "The consumed API's own answer, whatever its status.", **anything},
