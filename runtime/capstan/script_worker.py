@@ -12,8 +12,10 @@ import json
 import os
 import re
 import resource
+import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -204,10 +206,24 @@ def _limit_self() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_BYTES, _FILE_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
-    with suppress(ImportError, OSError, AttributeError):  # Linux: end with the parent, however that ends
-        import ctypes  # noqa: PLC0415
 
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+def _end_with_parent(language: str, requests: BinaryIO) -> None:
+    """However that ends. QuickJS lets no other thread run, and Monty's program would go on without its starter."""
+    if language == "javascript":
+        with suppress(ImportError, OSError, AttributeError):  # of Linux alone
+            import ctypes  # noqa: PLC0415
+
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    else:
+        threading.Thread(target=_kill_group_at_the_end_of, args=(requests.fileno(),), daemon=True).start()
+
+
+def _kill_group_at_the_end_of(pipe: int) -> None:
+    ended = select.poll()
+    ended.register(pipe, 0)
+    ended.poll()
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def _limit_cpu(seconds: float) -> None:
@@ -238,6 +254,7 @@ def main() -> None:
     os.dup2(nothing, 0)  # what an engine may print or read is none of the conversation
     os.dup2(nothing, 1)
     _limit_self()
+    _end_with_parent(language, requests)
     engine: Callable[[dict[str, Any], str], str] = _javascript if language == "javascript" else _Monty(binary)
     while (head := _read(requests)) is not None and (context := _read(requests)) is not None:
         job = json.loads(head)

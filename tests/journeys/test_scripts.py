@@ -123,10 +123,7 @@ async def test_no_process_of_a_script_outlives_the_server(capability: Path, scri
         found = descendants(pid)
         os.kill(pid, number)
         await server.ended()
-        # Time alone would end the one after 4 seconds; nobody but time ends the interpreter of Python once it is alone.
-        await until(
-            lambda: not any(map(is_there, found)), 2.5 if script == "loop-js" or number == signal.SIGTERM else 10
-        )
+        await until(lambda: not any(map(is_there, found)), 2.5)  # time alone would end them after 4 seconds
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
 
