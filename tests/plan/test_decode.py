@@ -15,6 +15,7 @@ from capstan.load import load
 from capstan.load.model import AnswerFormat
 from capstan.plan.build import build_plan
 from capstan.plan.decode import DECODERS, Decoder, plan_decoder
+from capstan.plan.explain import explain
 from capstan.plan.types import CapabilityPlan
 from conftest import Golden
 from support import capability_text, write_capability
@@ -276,3 +277,10 @@ def test_an_operation_of_which_nothing_is_said_has_nothing_to_decode_or_limit(tm
     call = planned(tmp_path, {"outputRawFormat": "json"}).units[0].call
     assert call is not None
     assert (call.decoder, call.passing) == (None, None)
+
+
+def test_explain_says_what_is_decoded_and_what_is_passed_on(tmp_path: Path) -> None:
+    told = explain(planned(tmp_path, {"outputRawFormat": "html", "outputSchema": "table.x", "maxBinarySize": "1KiB"}))
+    call = told["rest"][0]["operations"][0]["call"]
+    assert (call["decoded"], call["passed on"]["limit"]) == ({"format": "html", "schema": "table.x"}, 1024)
+    assert "decoded" not in explain(planned(tmp_path, {}))["rest"][0]["operations"][0]["call"]

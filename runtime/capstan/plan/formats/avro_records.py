@@ -292,6 +292,6 @@ def _inflate(block: bytes) -> bytes:
         data = decompressor.decompress(block, _MAX_BLOCK_BYTES)
     except zlib.error as error:
         raise ValueError(f"a block cannot be decompressed: {error}") from None
-    if decompressor.unconsumed_tail or not decompressor.eof:
+    if not decompressor.eof:
         raise ValueError("a block is cut off, or larger than allowed once decompressed")
     return data
