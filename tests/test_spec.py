@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 
+from capstan.cli import main
 from capstan.errors import LoadError
 from capstan.plan.build import plan_file
 from spec_page import ENVIRON, PAGE, Example, calls_of, examples, play
@@ -60,6 +61,24 @@ def test_an_example_is_planned_without_a_warning_or_refused_as_the_page_says(fol
     expected = {example.warns} - {""} or ({"nothing-exposed"} if "capability:" not in example.text else set())
     assert {warning.code for warning in warnings} == expected, "\n".join(map(str, warnings))
     assert plan.rest or plan.mcp or "nothing-exposed" in expected
+
+
+@pytest.mark.parametrize("example", [example for example in EXAMPLES if not example.refused], ids=str)
+def test_an_example_is_explained_to_people_and_programs(
+    folder: Path, example: Example, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(written(folder, example))
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
+    assert main(["explain", file]) == 0
+    assert capsys.readouterr().out
+    assert main(["explain", file, "--json"]) == 0
+    text = capsys.readouterr().out
+    assert json.loads(text)
+    assert not any(value in text for name, value in ENVIRON.items() if name in SECRETS)
+
+
+SECRETS: Final = ("TOKEN", "PASS", "KEY", "SECRET")
 
 
 @pytest.mark.parametrize(("example", "run"), RUNS)
