@@ -138,7 +138,8 @@ class FlowPlanner:
                     draft.used = True  # it sees all of them
                 if plan is None:
                     return None
-                seen = tuple(self._scope(step).earlier)
+                items = () if step.foreach is None else (step.foreach.name,)  # kept as an answer is
+                seen = (*self._scope(step).earlier, *items)
                 return ScriptRun(plan, tuple(names.inputs), seen, Tree(None, members))
         return None
 
