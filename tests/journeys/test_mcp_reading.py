@@ -103,7 +103,7 @@ capability:
         arguments:
           id: {description: Order.}
           number: {description: Line.}
-          place: {description: Where., required: false}
+          place: {description: Where.}
         messages:
         - {role: user, content: 'Review {id}.'}
         - {role: user, call: shop.read-line, with: {id: reading-mcp.id, number: '{{number}}'}}
