@@ -696,6 +696,35 @@ async def test_a_long_folder_is_cut_short_and_says_so(tmp_path: Path) -> None:
         assert content.text == ""
 
 
+async def test_a_declared_type_is_that_of_what_it_can_be(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    files = {"a.txt": b"# A", "logo.png": PNG, "photo.bin": b"\x01\xff", "blob.dat": b"\x00\xfe", "nul": b"a\x00b"}
+    for name, data in files.items():
+        (tmp_path / "docs" / name).write_bytes(data)
+    (tmp_path / "c.yaml").write_text(
+        TOOLS
+        + """\
+    resources:
+    - {name: notes, uri: 'docs://notes', mimeType: text/markdown, location: 'file:///./docs'}
+    - {name: photos, uri: 'docs://photos', mimeType: image/jpeg, location: 'file:///./docs'}
+    - {name: bytes, uri: 'docs://bytes', binary: true, location: 'file:///./docs'}
+"""
+    )
+    expected = {
+        "notes/a.txt": ("text/markdown", "# A"), "notes/logo.png": ("image/png", PNG),
+        "notes/blob.dat": ("application/octet-stream", b"\x00\xfe"),
+        "photos/photo.bin": ("image/jpeg", b"\x01\xff"), "photos/logo.png": ("image/jpeg", PNG),
+        "bytes/a.txt": ("text/plain", b"# A"), "bytes/nul": ("application/octet-stream", b"a\x00b"),
+    }  # fmt: skip
+    async with serving(tmp_path / "c.yaml", ports=(9090,)) as server, Client(server.mcp) as client:
+        found = {}
+        for path in expected:
+            (content,) = (await client.read_resource(f"docs://{path}")).contents
+            data = content.text if isinstance(content, TextResourceContents) else base64.b64decode(content.blob)
+            found[path] = (content.mime_type, data)
+        assert found == expected
+
+
 async def test_the_bytes_of_a_file_have_a_limit_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "small.png").write_bytes(b"\x89" * 30_000)
