@@ -8,7 +8,9 @@ which kills it when time is up.
 
 from __future__ import annotations
 
+import builtins
 import json
+import keyword
 import os
 import re
 import resource
@@ -64,6 +66,11 @@ def __capstan_step():
         raise RuntimeError('statement limit')
 """
 _CONTEXT: Final = "import json as __capstan_json\ncontext = __capstan_json.loads(__capstan_text)\n__capstan_text = None"
+# A script may declare these names itself, and what the language has stays what it is.
+_VARIABLES: Final = """
+for (const [name, key] of Object.entries(%s))
+  if (!(name in globalThis) && name !== 'result') globalThis[name] = context[key];
+"""
 _RESULT: Final = """
 try:
     __capstan_result = result
@@ -98,6 +105,7 @@ def _javascript(job: dict[str, Any], context: str) -> str:
     run(_PROLOGUE % job["statements"])
     sandbox.set("__capstan_text", context)
     run("var context = JSON.parse(__capstan_text); delete globalThis.__capstan_text;")
+    run(_VARIABLES % json.dumps(job["variables"]))
     starts: list[int] = []
     line = _PROLOGUE.count("\n") + 1
     for code in job["sources"]:  # every line of all of them has a number of its own
@@ -160,7 +168,7 @@ class _Monty:
                     raise self._stop(error, fed, job) from None
 
             feed(_COUNTER % job["statements"])
-            feed(_CONTEXT, __capstan_text=context)
+            feed(_CONTEXT + _assignments(job["variables"]), __capstan_text=context)
             for code in job["sources"]:
                 feed(code)
             text = feed(_RESULT)
@@ -189,6 +197,12 @@ class _Monty:
         if text.startswith("RecursionError"):
             return _Stopped("limit", "its calls are nested too deeply", source, line)
         return _Stopped("failed", text, source, line)
+
+
+def _assignments(variables: dict[str, str]) -> str:
+    taken = {"context", "result", *dir(builtins), *keyword.kwlist}
+    free = [name for name in variables if name.isidentifier() and name not in taken and not name.startswith("__")]
+    return "".join(f"\n{name} = context[{variables[name]!r}]" for name in free)
 
 
 def _original(lines: list[int], line: int) -> int:

@@ -117,6 +117,10 @@ def children() -> list[str]:
                      {"sum": 3, "kept": 2}, id="javascript sees context"),
         pytest.param("python", "result = {'sum': context['a'] + 1, 'kept': len(context['some-step'])}",
                      {"sum": 3, "kept": 2}, id="python sees context"),
+        pytest.param("javascript", "result = [a + 1, someStep.length]", [3, 2], id="javascript has variables"),
+        pytest.param("python", "result = [a + 1, len(someStep)]", [3, 2], id="python has variables"),
+        pytest.param("javascript", "const a = 7; function someStep() { return a } result = someStep()", 7,
+                     id="a script's own names go before them"),
         pytest.param("javascript", "const result = [1, 'é', null, true, 1.5]", [1, "é", None, True, 1.5], id="const"),
         pytest.param("javascript", "let result = new Map([['a', new Set([1, 1])]])", {"a": [1]}, id="maps and sets"),
         pytest.param("javascript", "var result = new Date(0)", "1970-01-01T00:00:00.000Z", id="a date is its text"),
@@ -137,6 +141,22 @@ async def test_a_script_gives_its_result(
 ) -> None:
     plan = planned(tmp_path, language, code)
     assert await scripts.run(plan, {"a": 2, "some-step": ["x", "y"]}) == result
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("javascript", "result = [Math.max(1, 2), context.Math, typeof aB, typeof result, context['x y']]"),
+        ("python", "result = [max(1, 2), context['max'], type(aB).__name__, type(id).__name__, context['x y']]"),
+    ],
+)
+async def test_no_input_takes_the_name_of_what_its_language_has(
+    scripts: Scripts, tmp_path: Path, language: Language, code: str
+) -> None:
+    plan = planned(tmp_path, language, code)
+    inputs = {"Math": 5, "max": 5, "aB": "exact", "a-b": 0, "id": 9, "result": "given", "class": 1, "x y": 3, "__x": 4}
+    kinds = ["string", "undefined"] if language == "javascript" else ["str", "builtin_function_or_method"]
+    assert await scripts.run(plan, inputs) == [2, 5, *kinds, 3]
 
 
 @pytest.mark.parametrize(
@@ -181,6 +201,17 @@ async def test_a_flow_hands_a_script_its_inputs_and_earlier_answers_by_name(tmp_
         assert len(children()) == 2
     assert answer.value == {"all": [21, 42, 21]}
     assert not children()
+
+
+async def test_a_script_that_is_run_for_each_item_sees_it_under_its_name(tmp_path: Path) -> None:
+    (tmp_path / "twice.js").write_text("result = context.each * 2")
+    step = {"name": "step", "type": "script", "language": "javascript", "location": "file:///./", "file": "twice.js",
+            "foreach": [1, 2], "as": "each"}  # fmt: skip
+    path = capability(tmp_path, [step])
+    path.write_text(path.read_text().replace('"steps"', '"mappings": [{"target": "all", "value": "$.step"}], "steps"'))
+    async with live(path) as units:
+        answer = await units["act"].call({})
+    assert [found["result"] for found in answer.value["all"]] == [2, 4]
 
 
 # --- what it cannot do

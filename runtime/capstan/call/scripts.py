@@ -49,8 +49,9 @@ class Scripts:
                 await free.acquire()
         except TimeoutError:
             raise _failure(plan, "script-timeout", "other scripts took all processes for too long") from None
+        variables = {_variable(name): name for name in inputs} | {name: name for name in inputs if "-" not in name}
         try:
-            told, text = await self._ask(plan, to_json(dict(inputs)))
+            told, text = await self._ask(plan, to_json(dict(inputs)), variables)
         finally:
             free.release()
         return _answer(plan, told, text)
@@ -61,13 +62,16 @@ class Scripts:
         for worker in [*self._all]:
             await self._end(worker)
 
-    async def _ask(self, plan: ScriptPlan, context: bytes) -> tuple[dict[str, Any], bytes]:
+    async def _ask(
+        self, plan: ScriptPlan, context: bytes, variables: Mapping[str, str]
+    ) -> tuple[dict[str, Any], bytes]:
         worker = await self._worker(plan)
         is_new, began = worker.runs == 0, asyncio.get_running_loop().time()
         try:
             job = {
                 "sources": [source.code for source in plan.sources], "lines": [source.lines for source in plan.sources],
                 "seconds": plan.timeout_seconds, "statements": plan.statement_limit, "most": self._most_bytes,
+                "variables": variables,
             }  # fmt: skip
             limit = plan.timeout_seconds + _GRACE_SECONDS
             async with asyncio.timeout(limit):
@@ -78,7 +82,7 @@ class Scripts:
         except (OSError, EOFError, ValueError) as error:
             await self._end(worker)
             if not is_new and asyncio.get_running_loop().time() - began < _DEAD_SECONDS:
-                return await self._ask(plan, context)  # it was dead when it was asked, so nothing is run twice
+                return await self._ask(plan, context, variables)  # it was dead before, so nothing is run twice
             status, kind = worker.process.returncode, type(error).__name__
             logger.warning("the process of a script ended with %s (%s)", status, kind)
             return {"kind": "failed", "message": "its process ended"}, b""
@@ -145,6 +149,12 @@ class _Worker:
             self.process.stdin.close()
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
+
+
+def _variable(name: str) -> str:
+    """The variable of an input or of the answer of a step: `list-members` is `listMembers`."""
+    first, *others = name.split("-")
+    return first + "".join(part[:1].upper() + part[1:] for part in others)
 
 
 async def _frame(stream: asyncio.StreamReader, most: int) -> bytes:
