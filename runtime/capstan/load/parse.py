@@ -19,6 +19,7 @@ from capstan.load.control import parse_control
 from capstan.load.document import Document
 from capstan.load.expression import PathTemplate, Template, parse_braces, parse_path, parse_route
 from capstan.load.forward import parse_forward
+from capstan.load.jsonpath import parse_jsonpath
 from capstan.load.mcp import parse_prompts, parse_resources
 from capstan.load.node import Node, Reader
 from capstan.load.output import parse_outputs
@@ -224,6 +225,8 @@ class _Parser(Reader):
         self, name: str, node: Node, inherited: tuple[model.Parameter, ...]
     ) -> model.ConsumedOperation:
         parameters = parse_parameters(node)
+        for _, output in node.named("outputParameters"):
+            output.parse("value", parse_jsonpath, None)  # of an answer: here it is a path, and no constant
         return model.ConsumedOperation(
             name=name,
             method=self.method(node),
