@@ -118,8 +118,8 @@ _ROOT: Final = """\
 naftiko: 1.0.0-alpha2
 binds:
 - namespace: env
-  keys: {TOKEN: TOKEN, USER: USER, PASS: PASS, KEY: KEY, ID: ID, SECRET: SECRET, CERT: CERT, CERT_KEY: CERT_KEY}
-  defaults: {CERT: '', CERT_KEY: ''}
+  keys: {TOKEN: TOKEN, USER: USER, PASS: PASS, KEY: KEY, ID: ID, SECRET: SECRET, CERT: CERT, CERT_KEY: CERT_KEY, CA: CA}
+  defaults: {CERT: '', CERT_KEY: '', CA: ''}
 """
 _API: Final = "namespace: shop\nbaseUri: https://api.shop.example\n"
 _RESOURCE: Final = "name: orders\npath: /orders/{id}\n"

@@ -26,6 +26,7 @@ RUNS: Final = [
 ]
 SCHEMA: Final = json.loads((REPOSITORY / "schemas" / "capability.schema.json").read_text("utf-8"))
 ERRORS: Final = (REPOSITORY / "docs" / "errors.md").read_text("utf-8")
+FENCED: Final = re.DOTALL | re.MULTILINE
 CODES: Final = frozenset(re.findall(r"^\| `([\w-]+)` \|", ERRORS, re.MULTILINE))
 
 
@@ -104,6 +105,12 @@ async def test_a_run_that_comes_to_something_else_is_told(tmp_path: Path) -> Non
 def test_every_keyword_of_the_schema_is_in_a_table_of_its_section() -> None:
     documented = keywords_of_page(TEXT)
     assert [f"{place}: {keyword}" for place, keyword in lacking(documented)] == []
+
+
+def test_every_keyword_of_the_schema_stands_in_an_example() -> None:
+    shown = set(re.findall(r"([$\w-]+):", "\n".join(re.findall(r"^```yaml[^\n]*\n(.*?)^```", TEXT, FENCED))))
+    known = {keyword for keywords in keywords_of_schema().values() for keyword in keywords}
+    assert sorted(known - shown) == []
 
 
 def test_a_keyword_that_no_table_has_is_told() -> None:
