@@ -263,7 +263,7 @@ def _call(options: argparse.Namespace) -> int:
     try:
         status, value = asyncio.run(run())
     except CallError as error:
-        from capstan.expose.problem import problem_of
+        from capstan.call.problem import problem_of
 
         print(json.dumps(problem_of(error), ensure_ascii=False, indent=None if options.json else 2),
               file=sys.stdout if options.json else sys.stderr)  # fmt: skip

@@ -18,12 +18,12 @@ from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 
+from capstan.call.problem import internal_problem, problem_of, status_of
 from capstan.call.unit import Answer
 from capstan.errors import CallError, ShapeError
 from capstan.expose.asgi import respond
 from capstan.expose.calllog import log_call, log_fault
 from capstan.expose.mcp_offer import LiveOffer, OfferServer
-from capstan.expose.problem import internal_problem, problem_of, status_of
 from capstan.plan.jsontext import is_deeper_than, parse_answer, parse_json
 from capstan.plan.types import UnitPlan
 from capstan.resources import VERSION

@@ -12,9 +12,9 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from capstan.call.problem import internal_problem, problem_of
 from capstan.call.unit import Answer
 from capstan.errors import BindError, CallError, UpstreamRefused
-from capstan.expose.problem import internal_problem, problem_of
 from capstan.plan.decode import essence_of, is_binary, says_json
 from capstan.plan.formats.charset import charset_of, decode
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
+from capstan.call.problem import status_of
 from capstan.call.unit import LiveUnit
 from capstan.errors import BindError, CallError
 from capstan.expose.arguments import TextReader
 from capstan.expose.calllog import log_fault, log_read
 from capstan.expose.mcp_contents import content_block, error_of, our_fault, read_answer
-from capstan.expose.problem import status_of
 from capstan.load.schema import suggest
 from capstan.plan.types import MessageCallPlan, PromptPlan
 from capstan.plan.values import FromInput

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import mcp_types as types
 
 from capstan.call.folder import MOST_LISTED, list_folder, read_file, too_large
+from capstan.call.problem import status_of
 from capstan.call.unit import LiveUnit
 from capstan.errors import CallError
 from capstan.expose.arguments import TextReader
@@ -27,7 +28,6 @@ from capstan.expose.mcp_contents import (
     our_fault,
     read_answer,
 )
-from capstan.expose.problem import status_of
 from capstan.load.uri import canonical
 from capstan.plan.types import FolderPlan, ResourcePlan, UnitPlan
 

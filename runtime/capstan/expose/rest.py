@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
+from capstan.call.problem import internal_problem, problem_of, status_of
 from capstan.call.unit import Answer, LiveUnit
 from capstan.call.upstream import UpstreamResponse
 from capstan.errors import BindError, CallError, UpstreamError, UpstreamRefused
@@ -25,7 +26,6 @@ from capstan.expose.asgi import (
 )
 from capstan.expose.calllog import log_call, log_fault, log_refusal
 from capstan.expose.forward import Forwards, allowed_methods, serve_forward, takes
-from capstan.expose.problem import internal_problem, problem_of, status_of
 from capstan.expose.router import Router
 from capstan.plan.body import to_json
 from capstan.plan.responses import Replies

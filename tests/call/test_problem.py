@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from capstan.call.problem import internal_problem, problem_of, status_of
 from capstan.errors import BindError, CallError, ShapeError, UpstreamError, UpstreamRefused, UpstreamTimeout
-from capstan.expose.problem import internal_problem, problem_of, status_of
 
 
 def refused(status: int, body: bytes = b"") -> UpstreamRefused:
