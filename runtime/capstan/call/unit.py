@@ -76,7 +76,6 @@ class LiveUnit:
             response.close()  # a caller may leave while the body is on its way
         return Answer(response.status, response.passed_headers, value=value)
 
-
     def _limit(self, plan: CallPlan, response: UpstreamResponse) -> int | None:
         """What the file says of an answer that is passed on: what it is where it does not say, and how large it may be.
 

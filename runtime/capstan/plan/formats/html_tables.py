@@ -79,7 +79,7 @@ def _table(table: Any) -> list[dict[str, str]] | None:
     """The rows of a table by the names in its first row of headers; None where it has none, as one for layout."""
     rows = list(_rows(table))
     names: list[str] = []
-    data = []
+    data: list[list[str]] = []
     for in_head, cells in rows:
         is_header = in_head or all(cell.tag == "th" for cell in cells)
         if not names and (is_header or (not data and any(cell.tag == "th" for cell in cells))):

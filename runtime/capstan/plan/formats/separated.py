@@ -52,4 +52,3 @@ def _trimmed(names: list[str]) -> list[str]:
     while names and not names[-1]:  # what a spreadsheet leaves behind the last column
         names.pop()
     return names
-
