@@ -218,7 +218,7 @@ def _resolved(node: Any, meaning: Callable[[str], Valued]) -> Any:
 _TOKEN: Final = re.compile(
     r"""\s*(?:
       (?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
-    | (?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
+    | (?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
     | (?P<hole>\{\{[^{}]*\}\})
     | (?P<path>\$(?:\.[\w$@*-]+|\.\.|\[(?:[^\[\]'"]|'[^']*'|"[^"]*"|\[[^\]]*\])*\])*)
     | (?P<name>[A-Za-z_][\w-]*(?:\.[\w-]+)*)
@@ -251,6 +251,7 @@ class _Parser:
         self._tokens = list(self._read())
         self._at = 0
         self._depth = 0
+        self._signs = 0  # of sums, each a level deeper than the one before
 
     def _read(self) -> Iterator[tuple[str, str]]:
         position = 0
@@ -282,13 +283,9 @@ class _Parser:
             raise ExpressionError(f"'{self._tokens[self._at][1]}' is not expected in the condition '{self._text}'")
 
     def any_of(self) -> Valued:
-        self._depth += 1
-        if self._depth > _DEEPEST:
-            raise ExpressionError("the condition is nested too deeply")
         parts = [self._all_of()]
         while self._take("or"):
             parts.append(self._all_of())
-        self._depth -= 1
         return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
 
     def _all_of(self) -> Valued:
@@ -317,9 +314,20 @@ class _Parser:
         left = self._value()
         while sign := self._take("+", "-"):
             left = Sum(left, sign, self._value())
+            self._signs += 1
+            if self._signs > _DEEPEST:
+                raise ExpressionError(f"the condition has more than {_DEEPEST} signs of sums")
         return left
 
     def _value(self) -> Valued:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise ExpressionError("the condition is nested too deeply")
+        value = self._single()
+        self._depth -= 1
+        return value
+
+    def _single(self) -> Valued:
         if self._take("("):
             inner = self.any_of()
             self._expect(")")
@@ -336,7 +344,7 @@ class _Parser:
             case "text":
                 return Literal(_unquoted(word))
             case "number":
-                return Literal(json.loads(word))
+                return Literal(_number(word))
             case "hole":
                 return Name(word[2:-2].strip())
             case "name" if word == "length" and self._take("("):
@@ -357,6 +365,16 @@ class _Parser:
                 self._expect("]")
                 break
         return ListOf(tuple(items))
+
+
+def _number(token: str) -> int | float:
+    try:
+        number: int | float = json.loads(token)
+    except ValueError as error:  # 007, or more digits than anybody means
+        raise ExpressionError(f"'{token[:20]}' is no number") from error
+    if number == float("inf"):
+        raise ExpressionError(f"the number {token[:20]} is too large")
+    return number
 
 
 def _unquoted(token: str) -> str:
