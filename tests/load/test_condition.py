@@ -98,9 +98,10 @@ def test_what_is_decided_already_is_not_asked_further() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "n ==", "== n", "n n", "(n", "n)", "n = 5", "n == 5 5", "'open", "[1, 2", "n in [1 2]", "f(n)", "n; n", "and n",
-     "n not 5", "length n", "a.b.", "{{n", "(" * 60 + "n" + ")" * 60, "n in " + "[" * 5000 + "]" * 5000,
-     "-" * 5000 + "n", "+".join(["n"] * 5000), "(" * 40 + "n" + (" + n" * 40 + ")") * 40, "n == 007", "n == 1e999", "n == " + "9" * 5000, "n == \u0663"],
+    ["", "n ==", "== n", "n n", "(n", "n)", "n = 5", "n == 5 5", "'open", "[1, 2", "n in [1 2]", "f(n)", "n; n",
+     "and n", "n not 5", "length n", "a.b.", "{{n", "(" * 60 + "n" + ")" * 60, "n in " + "[" * 5000 + "]" * 5000,
+     "-" * 5000 + "n", "+".join(["n"] * 5000), "(" * 40 + "n" + (" + n" * 40 + ")") * 40, "n == 007",
+     "n == 1e999", "n == " + "9" * 5000, "n == \u0663"],
 )  # fmt: skip
 def test_what_is_no_condition_is_refused(text: str) -> None:
     with pytest.raises(ExpressionError):
