@@ -18,6 +18,7 @@ from capstan.load.expression import ExpressionError, Template, fold, match_name,
 from capstan.load.jsonpath import parse_jsonpath
 from capstan.load.model import Parameter, RestOperation, Unit, Where, WithEntry
 from capstan.load.schema import Checker, closest, suggest
+from capstan.plan.fitting import fitted
 from capstan.plan.scope import ReferenceFault, Scope
 from capstan.plan.target import PLACES, Target, template_names
 from capstan.plan.values import ABSENT, Constant, FromInput, Joined, Source, source_tree, to_text, tree
@@ -340,7 +341,7 @@ class Names:
         if scoped is not None and "{{" not in value:
             return self._reference(scoped, parameter, at)
         if _STEP.match(value) or (self.scope.item is not None and _first(value) == self.scope.item):
-            return self.step_source(value, at)
+            return fitted(self.step_source(value, at), parameter)
         if self._is_elsewhere(value, at):
             return Constant(ABSENT)
         scope, dot, rest = value.partition(".")
@@ -358,7 +359,7 @@ class Names:
             return self._reference(name, parameter, at)
         if template.lone is not None and template.lone.name in self.slots and self.unit.given:
             return self._reference(self.slots[template.lone.name], parameter, at)  # text, read as what it fills
-        return self.resolve(template, at)
+        return fitted(self.resolve(template, at), parameter)
 
     def step_source(self, text: str, at: Place) -> Source:
         """Where `$.step.path` or `{{step.path}}` has its value."""

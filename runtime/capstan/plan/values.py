@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from capstan.load.jsonpath import JsonPath
 
@@ -115,6 +115,12 @@ class Tree:
         return ABSENT if self.empty_is_absent and not taken else taken
 
 
+class Fits(Protocol):
+    """Holds a value against what is declared of it."""
+
+    def fit(self, value: Any, name: str, /) -> Any: ...
+
+
 @dataclass(frozen=True, slots=True)
 class FromStep:
     """A value of an earlier step's answer, or of the item a step is run for."""
@@ -122,11 +128,14 @@ class FromStep:
     key: str
     path: JsonPath
     name: str  # as its author may write it
+    fitting: Fits | None = None  # to what it fills
 
     def get(self, arguments: Arguments) -> Any:
         answer = arguments.get(self.key)
         found = answer if self.path.whole else self.path.find(answer)
-        return ABSENT if found is None else found
+        if found is None:
+            return ABSENT
+        return found if self.fitting is None else self.fitting.fit(found, self.name)
 
 
 Source = Constant | FromInput | FromStep | Joined | Tree
