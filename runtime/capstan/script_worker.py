@@ -66,10 +66,10 @@ def __capstan_step():
         raise RuntimeError('statement limit')
 """
 _CONTEXT: Final = "import json as __capstan_json\ncontext = __capstan_json.loads(__capstan_text)\n__capstan_text = None"
-# A script may declare these names itself, and what the language has stays what it is.
+# What the language has, and what a script declares itself, goes before these: they are found where nothing else is.
 _VARIABLES: Final = """
-for (const [name, key] of Object.entries(%s))
-  if (!(name in globalThis) && name !== 'result') globalThis[name] = context[key];
+Object.setPrototypeOf(globalThis, Object.fromEntries(Object.entries(%s)
+  .filter(([name]) => !(name in globalThis) && name !== 'result').map(([name, key]) => [name, context[key]])));
 """
 _RESULT: Final = """
 try:

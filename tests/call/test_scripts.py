@@ -121,6 +121,8 @@ def children() -> list[str]:
         pytest.param("python", "result = [a + 1, len(someStep)]", [3, 2], id="python has variables"),
         pytest.param("javascript", "const a = 7; function someStep() { return a } result = someStep()", 7,
                      id="a script's own names go before them"),
+        pytest.param("javascript", "'use strict'; var a; someStep = 1; var result = [a ?? null, someStep, typeof b]",
+                     [None, 1, "undefined"], id="even those without a value"),
         pytest.param("javascript", "const result = [1, 'é', null, true, 1.5]", [1, "é", None, True, 1.5], id="const"),
         pytest.param("javascript", "let result = new Map([['a', new Set([1, 1])]])", {"a": [1]}, id="maps and sets"),
         pytest.param("javascript", "var result = new Date(0)", "1970-01-01T00:00:00.000Z", id="a date is its text"),
@@ -450,6 +452,35 @@ async def test_a_process_that_died_between_two_scripts_is_replaced(
     os.kill(worker.process.pid, signal.SIGKILL)
     assert await scripts.run(plan, {}) == 1
     assert worker not in scripts._all
+
+
+@pytest.mark.parametrize(
+    ("head", "text", "code"),
+    [
+        ("no json", "1", "script-failed"),
+        ("[" * 100_000, "1", "script-failed"),
+        ("[]", "1", "script-failed"),
+        ('{"kind": "another"}', "1", "script-failed"),
+        ('{"kind": "result"}', "no json", "script-failed"),
+        ('{"kind": "result"}', "[" * 100_000, "script-failed"),
+        ('{"kind": "result"}', "NaN", "script-failed"),
+        ('{"kind": "result"}', "1" * 2 * 1024**2, "script-failed"),
+        ('{"kind": "limit", "source": 99, "line": "x", "message": {}}', "", "script-limit"),
+        ('{"kind": "failed", "source": -1, "line": 1}', "", "script-failed"),
+    ],
+    ids=range(10),
+)
+async def test_a_process_that_a_script_took_over_can_say_what_it_likes(
+    scripts: Scripts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: str, text: str, code: str
+) -> None:
+    plan = planned(tmp_path, "javascript", "result = 1")
+    (tmp_path / "frames").write_bytes(b"".join(len(part).to_bytes(4, "big") + part.encode() for part in (head, text)))
+    with monkeypatch.context() as patched:
+        program = ["/bin/sh", "-c", f"cat {tmp_path / 'frames'}; sleep 5"]
+        patched.setattr("capstan.call.scripts.command", lambda *_: program)
+        assert (await failure(scripts, plan)).code == code
+    await scripts.close()
+    assert await Scripts(Settings()).run(plan, {}) == 1
 
 
 @BOTH
