@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from capstan.errors import CallError
+from capstan.plan.build import plan_file
 from support import RecordingUpstream, live, reply, write_capability
 
 FILE = """
@@ -120,3 +121,48 @@ async def test_what_an_answer_lacks_is_left_out(tmp_path: Path) -> None:
 async def test_a_list_stands_where_several_values_may(tmp_path: Path) -> None:
     _, requests = await paid(tmp_path, "{order: '$.quote.x[?@ == 7]', amount: 1}", {"x": [7, 8]})
     assert requests == [("/payments/7", {"amount": 1})]
+
+
+LOOP = """
+naftiko: 1.0.0-alpha2
+capability:
+  consumes:
+  - namespace: shop
+    baseUri: https://shop.example
+    resources:
+    - name: payments
+      path: PATH
+      operations:
+      - name: pay
+        method: POST
+        inputParameters: [{name: Idempotency-Key, in: header}, {name: n, in: body, type: integer}]
+  exposes:
+  - type: mcp
+    namespace: tools
+    port: 9090
+    tools:
+    - name: act
+      description: Pay all.
+      inputParameters: [{name: key, type: string, required: false}, {name: all, type: array}]
+      steps: [{name: paid, call: shop.pay, foreach: tools.all, with: WITH}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "with_", "told"),
+    [
+        pytest.param("/payments", "{n: item, Idempotency-Key: tools.key}", True, id="one key of the caller"),
+        pytest.param("/payments", "{n: item, Idempotency-Key: k-1}", True, id="one key of the file"),
+        pytest.param("/payments", "{n: $.item.n, Idempotency-Key: $.item.key}", False, id="a key of the item"),
+        pytest.param(
+            "/payments", "{n: item, Idempotency-Key: '{{key}}-{{item}}'}", False, id="a key with the item in it"
+        ),
+        pytest.param(
+            "/{id}/payments", "{id: item, Idempotency-Key: tools.key}", False, id="one key, each at its own path"
+        ),
+        pytest.param("/payments", "{n: item}", False, id="no key"),
+    ],
+)
+def test_one_idempotency_key_for_every_item_is_told(tmp_path: Path, path: str, with_: str, *, told: bool) -> None:
+    file = write_capability(tmp_path, LOOP.replace("PATH", f"'{path}'").replace("WITH", with_))
+    assert ("shared-key" in [warning.code for warning in plan_file(file, {})[1]]) == told

@@ -64,6 +64,8 @@ class FlowPlanner:
                 continue
             when = None if step.when is None else self._condition(step, step.when, step.at / "when")
             foreach = None if step.foreach is None else self._foreach(step, step.foreach, does)
+            if foreach is not None and isinstance(does, types.CallPlan):
+                self._tell_of_one_key(step, does.request, does.idempotency_header, foreach.key)
             asks = list(dict.fromkeys(steps_in((does, _leaves(when), foreach, _leaves_of_assert(does)))))
             planned.append(
                 types.StepPlan(
@@ -166,6 +168,14 @@ class FlowPlanner:
         reads = getattr(does, "effect", "read") == "read"
         concurrency = foreach.concurrency or (_READS_AT_ONCE if reads else 1)
         return ForeachPlan(items, step_key(foreach.name), min(concurrency, _MOST_AT_ONCE), foreach.max_items, argument)
+
+    def _tell_of_one_key(self, step: model.Step, request: types.RequestPlan, header: str | None, item: str) -> None:
+        """Every item with one key, at one path: an API that goes by it does the first and answers so to all."""
+        keys = [value for value in request.headers if value.name == header]
+        sent = bool(keys) or any(name == header for name, _ in request.fixed_headers)
+        if sent and item not in steps_in((request.path, keys)):
+            message = f"every item is sent with one '{header}': what goes by it does only the first"
+            self._names.warn("shared-key", message, step.at, "let the key depend on the item, or leave it out")
 
     # --- order
 
