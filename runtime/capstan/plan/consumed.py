@@ -58,7 +58,7 @@ class Consumed:
     def apis(self) -> tuple[types.ApiPlan, ...]:
         return tuple(api.plan for api in self._apis.values())
 
-    def _problem(self, code: str, message: str, at: Place, hint: str = "") -> None:
+    def problem(self, code: str, message: str, at: Place, hint: str = "") -> None:
         self._problems.append(Problem(code, message, at.location(), hint))
 
     def _add(self, written: model.ConsumedApi, base_uri: str | None) -> None:
@@ -102,7 +102,7 @@ class Consumed:
         """The API that a forward passes requests through to; None where there is none, which is told."""
         api = self._apis.get(forward.target)
         if api is None:
-            self._problem("unknown-namespace", f"nothing is consumed under the namespace '{forward.target}'",
+            self.problem("unknown-namespace", f"nothing is consumed under the namespace '{forward.target}'",
                           forward.at / "targetNamespace", suggest(forward.target, self._apis))  # fmt: skip
             return None
         kept = replace(api.written, parameters=forwarded_parameters(api.written, forward, self._problems))
@@ -128,7 +128,7 @@ class Consumed:
             hint = suggest(unit.call, self._operations)
             if any(unit.call in a.function_names for a in self._capability.aggregates):
                 hint = f"it is a function of an aggregate: ref: {unit.call}"
-            self._problem("unknown-operation", f"no operation '{unit.call}'", unit.call_at, hint)
+            self.problem("unknown-operation", f"no operation '{unit.call}'", unit.call_at, hint)
             return None
         if len(found) > 1:
             return self._tell_apart(unit, rest, found)
@@ -146,7 +146,7 @@ class Consumed:
             self._problems.append(Problem("ambiguous-call", message, unit.call_at.location(), severity="warning"))
             return fits[0][1]
         names = ", ".join(dict.fromkeys(f"'{name}'" for name, _ in found))
-        self._problem("ambiguous-operation", f"'{unit.call}' names {len(found)} operations", unit.call_at,
+        self.problem("ambiguous-operation", f"'{unit.call}' names {len(found)} operations", unit.call_at,
                      f"say which: {names}")  # fmt: skip
         return None
 

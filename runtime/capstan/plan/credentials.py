@@ -59,7 +59,7 @@ class Credentials:
                     continue
                 secret = self._variables.lookup(part.name, at / keyword, implicit=True)
                 if secret is None:
-                    self._problem("unknown-name", f"'{{{{{part.name}}}}}' names no bound variable", at / keyword,
+                    self.problem("unknown-name", f"'{{{{{part.name}}}}}' names no bound variable", at / keyword,
                                  suggest(part.name, self._bound))  # fmt: skip
                     continue
                 texts.append(secret.reveal())
@@ -67,11 +67,11 @@ class Credentials:
             written = keyword in _CREDENTIALS and template.literal is not None
             secret = Secret("".join(texts), "***" if written else "".join(names))
             if (meant := self._meant(template.literal or "")) is not None:
-                self._problem("bad-expression", f"'{template.literal}' is only text", at / keyword,
+                self.problem("bad-expression", f"'{template.literal}' is only text", at / keyword,
                              f"did you mean '{{{{{meant}}}}}'?")  # fmt: skip
             bound = self._variables.filled and template.holes and self._variables.holds(template.holes)
             if bound and not secret.reveal() and keyword in _NEVER_EMPTY:
-                self._problem("missing-variable", f"the value of {secret.name} is empty", at / keyword)
+                self.problem("missing-variable", f"the value of {secret.name} is empty", at / keyword)
             if keyword in _CREDENTIALS:
                 self._written.append(secret)
             return secret
@@ -86,10 +86,10 @@ class Credentials:
 
     def _check_header(self, credential: Credential, at: Place) -> None:
         if credential.name and not types.HEADER_NAME.fullmatch(credential.name):
-            self._problem("bad-name", f"'{credential.name}' cannot be the name of a header", at / "key")
+            self.problem("bad-name", f"'{credential.name}' cannot be the name of a header", at / "key")
         if types.FORBIDDEN_IN_HEADER.search(credential.value.reveal()):
             message = f"the credential '{credential.value.name}' holds a line break or another control character"
-            self._problem("bad-value", message, at, "a header cannot; was a file read with its last line's end?")
+            self.problem("bad-value", message, at, "a header cannot; was a file read with its last line's end?")
 
-    def _problem(self, code: str, message: str, at: Place, hint: str = "") -> None:
+    def problem(self, code: str, message: str, at: Place, hint: str = "") -> None:
         self._problems.append(Problem(code, message, at.location(), hint))
