@@ -166,3 +166,12 @@ capability:
 def test_one_idempotency_key_for_every_item_is_told(tmp_path: Path, path: str, with_: str, *, told: bool) -> None:
     file = write_capability(tmp_path, LOOP.replace("PATH", f"'{path}'").replace("WITH", with_))
     assert ("shared-key" in [warning.code for warning in plan_file(file, {})[1]]) == told
+
+
+async def test_an_item_that_its_caller_gave_is_the_callers_mistake(tmp_path: Path) -> None:
+    text = LOOP.replace("PATH", "'/{id}/payments'").replace("WITH", "{id: item, n: 1}")
+    path = write_capability(tmp_path, text)
+    async with RecordingUpstream() as upstream, live(path, None, {"shop": upstream.url}) as units:
+        first, second = (await units["act"].call({"all": ["..", "7"]})).value
+    assert (first["error"]["code"], first["error"]["outcome"]) == ("bad-argument", "not-sent")
+    assert second == {"item": "7", "result": {"ok": True}}

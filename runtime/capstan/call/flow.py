@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -176,7 +177,7 @@ class _Run:
                 return await self._live.scripts.run(script.script, script.context(scope))
 
     async def _call(self, step: StepPlan, call: CallPlan, scope: Mapping[str, Any]) -> Any:
-        request = self._bound.get(step.name) or _bind(call, scope)
+        request = self._bound.get(step.name) or _bind(call, scope, step)
         try:
             response = await self._live.upstreams[step.name].send(call, request)
         except CallError as error:
@@ -243,14 +244,22 @@ class _Run:
         error.retry_safe = error.retry_safe and self._repeatable()
 
 
-def _bind(call: CallPlan, scope: Mapping[str, Any]) -> HttpRequest:
-    """The request of a step that uses other answers: what is missing in those is not its caller's mistake."""
+def _bind(call: CallPlan, scope: Mapping[str, Any], step: StepPlan) -> HttpRequest:
+    """The request of a step that uses other answers: what is wrong in those is not its caller's mistake."""
     try:
         return call.request.bind(scope)
     except BindError as error:
-        if not error.argument.startswith("$"):
+        if not error.argument.startswith("$") or _is_callers_item(step, error.argument):
             raise
         raise ShapeError("unexpected-answer", error.message, outcome="not-sent", retry_safe=True) from error
+
+
+def _is_callers_item(step: StepPlan, reference: str) -> bool:
+    """Whether a reference is to an item of a list that callers gave."""
+    loop = step.foreach
+    if loop is None or not loop.argument:
+        return False
+    return step_key(re.split(r"[.\[]", reference.removeprefix("$."), maxsplit=1)[0]) == loop.key
 
 
 def _short(answer: Any) -> Any:
