@@ -479,8 +479,9 @@ async def test_a_process_that_a_script_took_over_can_say_what_it_likes(
         program = ["/bin/sh", "-c", f"cat {tmp_path / 'frames'}; sleep 5"]
         patched.setattr("capstan.call.scripts.command", lambda *_: program)
         assert (await failure(scripts, plan)).code == code
-    await scripts.close()
-    assert await Scripts(Settings()).run(plan, {}) == 1
+        for worker in list(scripts._all):
+            await scripts._end(worker)
+    assert await scripts.run(plan, {}) == 1
 
 
 @BOTH

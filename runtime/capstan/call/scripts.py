@@ -20,8 +20,12 @@ from capstan.scripting import Language, command, environment
 from capstan.settings import Settings
 
 _MOST_PROCESSES: Final = max(4, 2 * (os.cpu_count() or 1))  # of one language
+_KINDS: Final = frozenset({"result", "failed", "timeout", "limit"})
 _RUNS: Final = 1000  # of one process: what an engine may lose of memory ends with it
+_PIECE: Final = 64 * 1024
+_LONGEST_MESSAGE: Final = 1000
 _DEAD_SECONDS: Final = 0.05
+_UNREAD_BYTES: Final = 64 * 1024
 _GRACE_SECONDS: Final = 0.25  # in which an engine may say itself where it was stopped
 
 logger = logging.getLogger(__name__)
@@ -79,7 +83,7 @@ class Scripts:
         except TimeoutError:
             await self._end(worker)
             return {"kind": "timeout"}, b""
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, ValueError, RecursionError) as error:
             await self._end(worker)
             if not is_new and asyncio.get_running_loop().time() - began < _DEAD_SECONDS:
                 return await self._ask(plan, context, variables)  # it was dead before, so nothing is run twice
@@ -119,7 +123,7 @@ class Scripts:
     async def _end(self, worker: _Worker) -> None:
         worker.kill()
         self._all.discard(worker)
-        await worker.process.wait()
+        await worker.ended()
 
 
 class _Worker:
@@ -138,8 +142,18 @@ class _Worker:
         for frame in (job, context):
             into.write(len(frame).to_bytes(4, "big") + frame)
         await into.drain()
-        head = json.loads(await _frame(out, most))
-        return head, await _frame(out, most)
+        head, text = json.loads(await _frame(out, most)), await _frame(out, most)
+        if not isinstance(head, dict) or head.get("kind") not in _KINDS:  # whatever has got hold of the process
+            raise ValueError("no answer of ours")
+        return head, text
+
+    async def ended(self) -> None:
+        """Wait for the end of a killed process; what it has said unasked is thrown away, or there would be no end."""
+        if self.process.stdout is not None:
+            with suppress(RuntimeError):  # whoever asked it is still reading, and comes to the end as well
+                while await self.process.stdout.read(_PIECE):
+                    pass
+        await self.process.wait()
 
     def kill(self) -> None:
         """It leads a group of its own, so that nothing it started stays behind."""
@@ -149,6 +163,14 @@ class _Worker:
             self.process.stdin.close()
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
+
+    async def ended(self) -> None:
+        """Wait for its end, which is not noticed while what it wrote last is not read."""
+        assert self.process.stdout is not None
+        with suppress(RuntimeError, OSError):  # somebody reads already
+            while await self.process.stdout.read(_UNREAD_BYTES):
+                pass
+        await self.process.wait()
 
 
 def _variable(name: str) -> str:
@@ -165,7 +187,7 @@ async def _frame(stream: asyncio.StreamReader, most: int) -> bytes:
 
 
 def _answer(plan: ScriptPlan, told: Mapping[str, Any], text: bytes) -> Any:
-    kind, message = told["kind"], told.get("message", "")
+    kind, message = told["kind"], str(told.get("message", ""))[:_LONGEST_MESSAGE]
     where = _where(plan, told.get("source"), told.get("line"))
     if kind == "result":
         try:
@@ -177,8 +199,8 @@ def _answer(plan: ScriptPlan, told: Mapping[str, Any], text: bytes) -> Any:
     raise _failure(plan, "script-limit" if kind == "limit" else "script-failed", f"{message}{where}")
 
 
-def _where(plan: ScriptPlan, source: int | None, line: int | None) -> str:
-    if source is None or line is None:
+def _where(plan: ScriptPlan, source: object, line: object) -> str:
+    if not isinstance(source, int) or not isinstance(line, int) or not 0 <= source < len(plan.sources):
         return ""
     return f" (line {line} of '{plan.sources[source].name}')"
 
