@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from call.flows import problems, run
-from capstan.errors import CallError, FlowError, ShapeError
-from support import HANG, RESET, Received, reply
+from call.flows import flow, problems, run
+from capstan.errors import CallError, FlowError, LoadError, ShapeError
+from capstan.load import load
+from capstan.plan.build import build_plan
+from support import HANG, RESET, Received, reply, write_capability
 
 ORDER = reply(
     data={"order_id": "o-1", "status": "AUTHORIZED", "remaining": 900, "customer": {"id": 7, "tags": ["a", "b"]}}
@@ -315,19 +317,53 @@ mappings: [{target: all, value: $.order}, {target: raw, value: $.order.status}]
 def test_a_target_is_taken_once(tmp_path: Path) -> None:
     unit = CHAIN + "mappings: [{target: a, value: $.order.id}, {target: a.b, value: 1}]"
     assert "duplicate-name: the target 'a.b' is taken twice" in problems(tmp_path, unit)
+    unit = CHAIN + "mappings: [{target: a.b, value: $.order.id}, {target: a, value: 1}]"
+    assert "duplicate-name: the target 'a' is taken twice" in problems(tmp_path, unit)
 
 
-def test_a_bound_variable_does_not_get_into_an_answer(tmp_path: Path) -> None:
-    unit = CHAIN + "mappings: [{target: a, value: '{{env.TOKEN}}'}]"
-    from call import flows
+BOUND = "binds: [{namespace: env, keys: {TOKEN: TOKEN, SHOP: SHOP}, defaults: {SHOP: known}}]\ncapability:"
 
-    head = flows.HEAD
-    flows.HEAD = head.replace("capability:", "binds: [{namespace: env, keys: {TOKEN: TOKEN}}]\ncapability:")
+
+def bound_problems(folder: Path, unit: str) -> list[str]:
+    """What is wrong with a unit of a file that binds a secret, TOKEN, and a setting, SHOP."""
+    text = flow(unit).replace("capability:", BOUND, 1)
     try:
-        found = problems(tmp_path, unit)
-    finally:
-        flows.HEAD = head
-    assert any(text.startswith("secret-in-answer") for text in found)
+        plan = build_plan(load(write_capability(folder, text)), {"TOKEN": "of-nobody's-business", "HOME": "/of-ours"})
+        return [f"{problem.code}: {problem.message}" for problem in plan[1]]
+    except LoadError as error:
+        return [f"{problem.code}: {problem.message}" for problem in error.problems]
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "mappings: [{target: a, value: '{{env.TOKEN}}'}]",
+        "mappings: [{target: a, value: {b: 'by {{TOKEN}}'}}]",
+        "mappings: [{target: a, value: ['{{env.TOKEN}}']}]",
+        "mappings: [{target: a, value: '{{HOME}}'}]",
+        "outputParameters: [{name: a, type: string, value: '{{HOME}}'}]",
+        "- {name: told, assert: $.order.x, message: 'not for {{TOKEN}}'}",
+        "- {name: told, assert: $.order.x, message: 'not for {{HOME}}'}",
+        "- {name: many, call: api.read, foreach: [a, '{{env.TOKEN}}'], with: {id: item}}",
+        "- {name: many, call: api.read, foreach: '{{env.TOKEN}}', with: {id: item}}",
+    ],
+)
+def test_a_variable_does_not_get_into_an_answer(tmp_path: Path, rest: str) -> None:
+    found = bound_problems(tmp_path, CHAIN + rest)
+    assert any(text.startswith("secret-in-answer") for text in found), found
+    assert "nobody's" not in str(found)
+
+
+def test_a_setting_gets_into_an_answer(tmp_path: Path) -> None:
+    assert bound_problems(tmp_path, CHAIN + "mappings: [{target: a, value: {b: 'by {{SHOP}}'}}]") == []
+
+
+@pytest.mark.parametrize("name", ["env", "TOKEN"])
+def test_neither_a_step_nor_an_item_is_called_as_what_is_bound(tmp_path: Path, name: str) -> None:
+    step = f"- {{name: {name}, call: api.read, with: {{id: a}}}}"
+    loop = f"- {{name: many, call: api.read, foreach: $.order.x, as: {name}, with: {{id: a}}}}"
+    for text in (step, loop):
+        assert any(found.startswith("duplicate-name") for found in bound_problems(tmp_path, CHAIN + text)), text
 
 
 # --- conditions and asserts
@@ -418,6 +454,15 @@ steps:
             "unknown-keyword: 'mappings' has no meaning without 'steps'",
         ),
         ("steps: [{name: a, call: api.read}]\nmappings: [{value: 1}]", "missing-keyword: 'target' is missing"),
+        ("steps: [{name: a, call: ''}]", "missing-keyword: 'call' is missing"),
+        ("steps: [{name: a, type: parallel}]", "missing-keyword: 'steps' is missing"),
+        ("steps: [{name: a, type: parallel, steps: []}]", "missing-keyword: 'steps' is missing"),
+        ('steps: [{name: "a\\0", call: api.read}]', "wrong-form: 'a\\x00' cannot be the name of a step"),
+        (
+            "steps: [{name: a, call: api.read}]\nmappings: [{target: a, targetName: b, value: 1}]",
+            "ambiguous-keyword: 'target' and 'targetName' say the same thing",
+        ),
+        ("steps: [{name: a, call: api.read}]\nmappings: [{target: $.a, value: 1}]", "wrong-form: '$.a' is neither"),
     ],
 )
 def test_what_is_wrong_with_steps_is_told_at_load(tmp_path: Path, unit: str, message: str) -> None:
@@ -532,6 +577,7 @@ steps:
         ("foreach: nothing", "'nothing' names no input and no step"),
         ("foreach: tools.id", "'id' is no array, and the step runs for each item of it"),
         ("foreach: tools.ids, as: id", "the item is called 'id', as an input or a step is"),
+        ("foreach: tools.ids, as: tools", "the item is called 'tools', as a namespace or a variable is"),
     ],
 )
 def test_what_is_wrong_with_a_loop_is_told_at_load(tmp_path: Path, loop: str, message: str) -> None:

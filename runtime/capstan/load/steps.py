@@ -49,6 +49,8 @@ def _steps(node: Node) -> Iterator[model.Step]:
             yield _step(name, item, kind)
             continue
         _refuse(item, "when", "a condition is written at each of its steps")
+        if not item.data.get("steps"):
+            _missing(item, "steps")
         for inner_name, inner in item.named("steps"):
             inner_kind = _kind(inner)
             _check_words(inner, inner_kind)
@@ -91,6 +93,8 @@ def _refuse(node: Node, key: str, hint: str) -> None:
 def _step(name: str, node: Node, kind: str, group: int | None = None) -> model.Step:
     if not name:
         node.reader.problem("missing-keyword", "'name' is missing", node.at())
+    elif not name.isprintable():
+        node.reader.problem("wrong-form", f"{name!r} cannot be the name of a step", node.at("name"))
     return model.Step(
         name=name,
         does=_action(name, node, kind),
@@ -131,7 +135,7 @@ def _action(name: str, node: Node, kind: str) -> Any:
 
 def _needed(node: Node, key: str) -> str:
     text = node.text(key)
-    if text is None:
+    if not text:
         _missing(node, key)
     return text or ""
 
@@ -168,19 +172,34 @@ def parse_mappings(node: Node) -> tuple[model.Mapped, ...]:
         node.reader.problem("unknown-keyword", message, node.at("mappings"), "outputs of a call take a 'mapping'",
                             key=True)  # fmt: skip
     for item in node.nodes("mappings"):
-        target = item.text("target", "targetName")
-        if target is None:
-            _missing(item, "target")
-        parts = tuple((target or "").split("."))
-        if target is not None and not all(parts):
-            node.reader.problem("bad-expression", f"'{target}' has an empty part", item.at("target"))
+        target = _target(item)
+        parts = tuple(target.split("."))
         taken = next((m for m in found if m.target[: len(parts)] == parts[: len(m.target)]), None)
         if taken is not None and target:
             message = f"the target '{target}' is taken twice"
             at = item.at("target" if "target" in item else "targetName")
             node.reader.problem("duplicate-name", message, at, f"first in line {taken.at.location().line}")
+            continue
         found.append(model.Mapped(parts, _written(item, "value"), at=item.at("value" if "value" in item else None)))
     return tuple(found)
+
+
+def _target(item: Node) -> str:
+    """What a value is called in the answer."""
+    key = "target" if "target" in item else "targetName"
+    if key == "target" and "targetName" in item:
+        message = "'target' and 'targetName' say the same thing"
+        item.reader.problem("ambiguous-keyword", message, item.at("targetName"), "leave one of them out", key=True)
+    target = item.text(key)
+    if not target:
+        _missing(item, "target")
+        return ""
+    if target.startswith("$.") or "{{" in target:
+        message = f"'{target}' is neither a path nor a template here, but the name of the value in the answer"
+        item.reader.problem("wrong-form", message, item.at(key), "for example: target: shipment.id")
+    elif not all(target.split(".")):
+        item.reader.problem("bad-expression", f"'{target}' has an empty part", item.at(key))
+    return target
 
 
 def parse_with(node: Node) -> tuple[model.WithEntry, ...]:

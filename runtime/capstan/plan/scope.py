@@ -11,7 +11,7 @@ from capstan.load.expression import ExpressionError
 from capstan.load.jsonpath import JsonPath, parse_jsonpath, split_root
 from capstan.load.schema import suggest
 from capstan.plan.flow import LAST_WITH_DECLARED, declared_key, step_key
-from capstan.plan.values import FromStep
+from capstan.plan.values import Constant, FromStep
 
 
 class ReferenceFault(Exception):
@@ -76,6 +76,19 @@ class Scope:
         first, _ = split_root(rest)
         inside = first in declared if first is not None else bool(declared)
         return FromStep(declared_key(name) if inside else step_key(name), rest, text)
+
+
+def secrets_in(value: Any) -> Iterator[str]:
+    """How every bound variable in a part of a plan is shown, but for settings."""
+    if isinstance(value, Constant):
+        if value.shown is not None and "{{" in value.shown:  # by its name; settings are shown by their values
+            yield value.shown
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from secrets_in(item)
+    elif is_dataclass(value) and not isinstance(value, (type, Place, JsonPath)):
+        for item in fields(value):
+            yield from secrets_in(getattr(value, item.name))
 
 
 def steps_in(value: Any) -> Iterator[str]:

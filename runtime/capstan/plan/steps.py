@@ -9,7 +9,6 @@ from typing import Any, Final
 from capstan.load import model
 from capstan.load.condition import Condition, Valued
 from capstan.load.document import Place
-from capstan.load.expression import parse_template
 from capstan.load.jsonpath import JsonPath, split_root
 from capstan.load.schema import suggest
 from capstan.plan import types
@@ -26,11 +25,11 @@ from capstan.plan.flow import (
 )
 from capstan.plan.names import Names
 from capstan.plan.output import plan_outputs
-from capstan.plan.scope import Scope, steps_in
+from capstan.plan.scope import Scope, secrets_in, steps_in
 from capstan.plan.script import plan_script
 from capstan.plan.shape import Object
 from capstan.plan.target import Target
-from capstan.plan.values import ABSENT, Constant, FromInput, Source, Tree
+from capstan.plan.values import Constant, FromInput, Source, Tree
 
 PlanCall = Callable[[Names], types.CallPlan]
 
@@ -59,6 +58,10 @@ class FlowPlanner:
         }
         planned: list[types.StepPlan] = []
         for step, target in self._targets:
+            if self._names.variables.takes(step.name):
+                message = f"the step is called '{step.name}', as a bound variable or a namespace is"
+                self._names.problem("duplicate-name", message, step.at,
+                                    "choose another name: {{name.x}} would be either")  # fmt: skip
             does = calls.get(step.name) if target is not None else self._does(step)
             if does is None:
                 continue
@@ -133,9 +136,8 @@ class FlowPlanner:
                 return AssertPlan(self._condition(step, asserted.condition, asserted.at / "assert"), parts)
             case model.ScriptStep() as script:
                 plan = plan_script(script, self._scripting, names.problem)
-                for entry in script.with_:  # what a script makes of a secret no mask would know
-                    _refuse_secrets(names, entry.value, entry.at)
-                members = tuple((e.name, names.reference(e.value, e.at)) for e in script.with_)
+                # What a script makes of a secret no mask would know.
+                members = tuple((e.name, _shared(names, names.reference(e.value, e.at), e.at)) for e in script.with_)
                 for draft in names.inputs.values():
                     draft.used = True  # it sees all of them
                 if plan is None:
@@ -146,21 +148,23 @@ class FlowPlanner:
         return None
 
     def _shown(self, names: Names, name: str, at: Place) -> Source:
-        if names.variables.declares(name) and not names.variables.is_setting(name):
-            names.problem("secret-in-answer", f"'{{{{{name}}}}}' would give a bound variable to callers", at)
-            return Constant(ABSENT)
-        return names.hole(name, at)
+        return _shared(names, names.hole(name, at), at)
 
     def _foreach(self, step: model.Step, foreach: model.Foreach, does: Any) -> ForeachPlan:
         names = self._inside(step, None)
         names = replace(names, scope=replace(names.scope, item=None))
+        taken = ""
         if names.find_input(foreach.name) is not None or names.scope.knows(foreach.name):
-            names.problem("duplicate-name", f"the item is called '{foreach.name}', as an input or a step is",
+            taken = "an input or a step"
+        elif names.scoped(f"{foreach.name}.x") is not None or names.variables.takes(foreach.name):
+            taken = "a namespace or a variable"
+        if taken:
+            names.problem("duplicate-name", f"the item is called '{foreach.name}', as {taken} is",
                           foreach.at, "choose another name with 'as'")  # fmt: skip
-        items = names.reference(foreach.items, foreach.at)
+        items = _shared(names, names.reference(foreach.items, foreach.at), foreach.at)  # told beside each result
         argument = ""
         if isinstance(items, Constant) and isinstance(items.value, str):
-            names.problem("unknown-name", f"'{items.value}' names no input and no step", foreach.at,
+            names.problem("unknown-name", f"'{foreach.items}' names no input and no step", foreach.at,
                           "for example: foreach: tools.order_ids, or $.step.items")  # fmt: skip
         elif isinstance(items, FromInput):
             argument = items.name
@@ -216,15 +220,14 @@ class FlowPlanner:
         names = replace(self._names, target=None)
         value = mapped.value
         if isinstance(value, str):
-            _refuse_secrets(names, value, mapped.at)
             root = value.strip().removeprefix("{{").removesuffix("}}").strip()
             if root.startswith("$."):
                 first = root[2:].partition(".")[0].partition("[")[0]
-                near = "" if self.whole_scope.knows(first) else suggest(first, self.whole_scope.earlier)
+                near = "" if not first or self.whole_scope.knows(first) else suggest(first, self.whole_scope.earlier)
                 if near:
                     message = f"'{value}' is looked for in the last answer: '{first}' is no step"
                     names.warn("text-like-reference", message, mapped.at, near)
-        return names.reference(value, mapped.at)
+        return _shared(names, names.reference(value, mapped.at), mapped.at)
 
 
 def asked_inputs(names: Names, targets: Sequence[tuple[model.Step, Target | None]]) -> tuple[str, ...]:
@@ -240,15 +243,11 @@ def asked_inputs(names: Names, targets: Sequence[tuple[model.Step, Target | None
     return tuple(dict.fromkeys(found))
 
 
-def _refuse_secrets(names: Names, value: Any, at: Place) -> None:
-    """Tell of every bound variable in what goes to callers, or to a script that could give it to them."""
-    if isinstance(value, str):
-        for name in parse_template(value).holes:
-            if names.variables.declares(name) and not names.variables.is_setting(name):
-                names.problem("secret-in-answer", f"'{{{{{name}}}}}' would give a bound variable to callers", at)
-    elif isinstance(value, (dict, list)):
-        for item in value.values() if isinstance(value, dict) else value:
-            _refuse_secrets(names, item, at)
+def _shared(names: Names, source: Source, at: Place) -> Source:
+    """What goes to callers, or to a script that could give it to them: no bound variable may be in it."""
+    for shown in secrets_in(source):
+        names.problem("secret-in-answer", f"'{shown}' would give a bound variable to callers", at)
+    return source
 
 
 def _declared_names(target: Target) -> frozenset[str]:

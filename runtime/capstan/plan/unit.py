@@ -19,6 +19,7 @@ from capstan.plan.decode import Decoder, Passing, accepted, limit_passing, names
 from capstan.plan.names import Names
 from capstan.plan.output import Resolve, mock_outputs, plan_outputs
 from capstan.plan.output_schema import output_schema
+from capstan.plan.scope import secrets_in
 from capstan.plan.shape import is_static
 from capstan.plan.steps import FlowPlanner, asked_inputs
 from capstan.plan.target import Target
@@ -98,9 +99,7 @@ def _named(call: types.CallPlan | None, media_type: str | None) -> types.CallPla
     return replace(call, passing=replace(call.passing or Passing(), media_type=media_type))
 
 
-def _flow(
-    names: Names, steps: Sequence[tuple[Step, Target | None]], scripting: Scripting | None
-) -> types.FlowPlan:
+def _flow(names: Names, steps: Sequence[tuple[Step, Target | None]], scripting: Scripting | None) -> types.FlowPlan:
     planner = FlowPlanner(names, steps, scripting)
     planned = planner.steps(_call)
     return types.FlowPlan(planned, planner.answer(names.unit.outputs, _resolver(names)), asked_inputs(names, steps))
@@ -116,7 +115,10 @@ def _output_value(names: Names, template: Template, at: Place) -> Source:
         if names.variables.declares(name) and not names.variables.is_setting(name):
             names.problem("secret-in-answer", f"'{{{{{name}}}}}' would give a bound variable to callers", at / "value")
             return Constant(ABSENT)
-    return names.resolve(template, at)
+    source = names.resolve(template, at)
+    for shown in secrets_in(source):  # one that is not declared, or fills what the output names
+        names.problem("secret-in-answer", f"'{shown}' would give a bound variable to callers", at / "value")
+    return source
 
 
 def host_names(origin: Template) -> frozenset[str]:

@@ -50,6 +50,10 @@ class Variables:
         """Whether a bind declares this name, so that it cannot be anything else."""
         return self._find(name) is not None or self._undeclared(name) is not None
 
+    def takes(self, name: str) -> bool:
+        """Whether a name is one of a bound variable, or of the namespace of some."""
+        return self._find(name) is not None or any(bind.namespace == name for bind in self._binds)
+
     def is_setting(self, name: str) -> bool:
         """Whether a variable has a default that all can read, so that it is no secret."""
         found = self._find(name)
