@@ -11,15 +11,16 @@ import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
-
-import jsonschema_rs
 
 from capstan.errors import Problem
 from capstan.load.document import Document, Json, Pointer
+from capstan.load.pattern import compiled, misses, repeats
 from capstan.resources import bundled
 
 _REPAIRS: Final = 3  # a repaired place can show what was hidden behind it
+_MOST_TOLD: Final = 100  # reasons; nobody reads on, and a caller can send a million faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +41,22 @@ class Checker:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         """Raises ValueError when the schema itself is wrong, a bad `pattern` for one."""
-        self.schema = schema
-        self._fast = jsonschema_rs.Draft202012Validator(dict(schema))
+        self.schema, self._fast = compiled(schema)
 
     def accepts(self, value: Json) -> bool:
         return self._fast.is_valid(value)
 
     def violations(self, value: Json) -> list[Violation]:
-        """Every reason why `value` does not fit, in document order; empty when it fits."""
+        """The reasons why `value` does not fit; empty when it fits."""
         if self._fast.is_valid(value):
             return []
-        found = [violation for error in self._slow.iter_errors(value) for violation in _explain(error)]
-        found = list(dict.fromkeys(found))
+        reasons = (violation for error in self._slow.iter_errors(value) for violation in _explain(error))
+        found = list(dict.fromkeys(islice(reasons, _MOST_TOLD)))
         if not found:  # the two libraries disagree; the strict one wins, in its own words
-            found = [Violation(tuple(e.instance_path), "invalid", e.message) for e in self._fast.iter_errors(value)]
+            found = [
+                Violation(tuple(e.instance_path), "invalid", e.message[:300])
+                for e in islice(self._fast.iter_errors(value), _MOST_TOLD)
+            ]
         return found
 
     @functools.cached_property
@@ -63,10 +66,16 @@ class Checker:
 
         def pattern(_: Any, rule: str, value: Json, __: Any) -> Iterator[Any]:
             # Python's own engine can need ages for what this one decides at once.
-            if isinstance(value, str) and not jsonschema_rs.Draft202012Validator({"pattern": rule}).is_valid(value):
-                yield ValidationError("does not match")
+            if isinstance(value, str) and (reason := misses(value, rule)):
+                yield ValidationError(reason)
 
-        return validators.extend(Draft202012Validator, {"pattern": pattern})(self.schema)  # type: ignore[no-untyped-call]
+        def unique(_: Any, rule: bool, value: Json, __: Any) -> Iterator[Any]:  # noqa: FBT001
+            # Of objects, the library compares each with each.
+            if rule and repeats(value):
+                yield ValidationError("an item is there twice")
+
+        rules = {"pattern": pattern, "uniqueItems": unique}
+        return validators.extend(Draft202012Validator, rules)(self.schema)  # type: ignore[no-untyped-call]
 
 
 def _explain(error: Any) -> Iterator[Violation]:
@@ -98,7 +107,7 @@ def _explain(error: Any) -> Iterator[Violation]:
         case "anyOf" | "oneOf" if error.context:
             yield from _explain_choice(path, value, error.context)
         case "pattern":
-            yield Violation(path, "wrong-form", f"{_show(value)} does not match the pattern {rule}")
+            yield Violation(path, "wrong-form", f"{_show(value)} {error.message} the pattern {rule}")
         case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum" | "multipleOf":
             words = {"minimum": "less than", "exclusiveMinimum": "not more than", "maximum": "more than",
                      "exclusiveMaximum": "not less than", "multipleOf": "not a multiple of"}  # fmt: skip

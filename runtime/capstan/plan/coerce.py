@@ -97,4 +97,6 @@ def _kind(value: Any) -> str:
         return "a boolean"
     if isinstance(value, (int, float)):
         return "no number" if _is_no_number(value) else "a number"
-    return {dict: "an object", list: "an array"}.get(type(value), "text")
+    if isinstance(value, dict):
+        return "an object"
+    return "an array" if isinstance(value, list) else "text"
