@@ -427,9 +427,7 @@ async def test_two_capabilities_forward_on_one_port(tmp_path: Path) -> None:
     assert ([r.target for r in one.requests], [r.target for r in other.requests]) == (["/a"], ["/b"])
 
 
-async def test_each_request_leaves_one_line_without_a_value(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_each_request_leaves_one_line_without_a_value(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "capstan.call")
     async with passing(tmp_path, forwarding()) as (upstream, caller):
         upstream.then(reply(503, b"no"), Raw((), "close"))

@@ -517,7 +517,8 @@ def test_formats_that_need_no_conversion_are_taken(form: str, folder: Path) -> N
 
 
 def test_all_problems_of_a_file_are_told_in_its_order(folder: Path) -> None:
-    text = rest(adapter="authentication: {type: none}", resource="forward: {}", unit="mappings: [{targetName: a, value: $.b}]") + (
+    unit = "mappings: [{targetName: a, value: $.b}]"
+    text = rest(adapter="authentication: {type: none}", resource="forward: {}", unit=unit) + (
         "  consumes:\n  - {type: http, namespace: a, baseUri: ''}\n"
     )
     lines = [found.at.line for found in refused(text, folder)]

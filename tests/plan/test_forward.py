@@ -122,9 +122,7 @@ def test_inputs_of_what_is_forwarded_are_limits_that_nobody_keeps() -> None:
                                   "{type: oauth2, tokenUri: 'https://x', clientId: a, clientSecret: b}"])  # fmt: skip
 def test_credentials_that_are_negotiated_have_no_rival_either(auth: str) -> None:
     api = f"{{type: http, namespace: shop, baseUri: 'https://shop.example', authentication: {auth}}}"
-    plan, warnings = forward(
-        "{path: /a, forward: {targetNamespace: shop, trustedHeaders: [Authorization]}}", api=api
-    )
+    plan, warnings = forward("{path: /a, forward: {targetNamespace: shop, trustedHeaders: [Authorization]}}", api=api)
     assert (plan.trusted, plan.guarded, [w.code for w in warnings]) == ((), True, ["unused-entry"])
 
 

@@ -120,9 +120,7 @@ def _answers(operation: RestOperationPlan) -> dict[str, Any]:
     described: dict[str, Any] = {}
     for answer in operation.replies.declared:
         if answer.status.startswith("2"):
-            content = {
-                media_type: {"schema": dict(schema)} if schema else {} for media_type, schema in answer.content
-            }
+            content = {media_type: {"schema": dict(schema)} if schema else {} for media_type, schema in answer.content}
             described[answer.status] = {"description": answer.description or success["description"]}
             if content:
                 described[answer.status]["content"] = _with_shape(content, success["content"])
