@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from capstan.errors import Problem
 from capstan.load.document import Place
-from capstan.load.expression import ExpressionError, Template, fold, match_name, parse_template
-from capstan.load.jsonpath import parse_jsonpath
-from capstan.load.model import Parameter, RestOperation, Unit, Where, WithEntry
+from capstan.load.expression import Template, fold, match_name, parse_template
+from capstan.load.model import Parameter, Unit, Where, WithEntry
 from capstan.load.schema import Checker, closest, suggest
 from capstan.plan.fitting import fitted
+from capstan.plan.inputs import Inputs
 from capstan.plan.scope import ReferenceFault, Scope
 from capstan.plan.target import PLACES, Target, template_names
-from capstan.plan.values import ABSENT, Constant, FromInput, Joined, Source, source_tree, to_text, tree
+from capstan.plan.values import ABSENT, Constant, Joined, Source, source_tree, to_text, tree
 from capstan.plan.variables import Variables
 
 _SCOPES: Final = frozenset({"rest", "tools", "mcp"})
-_WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 # `$.step`, and `$step.`: what a step or a body holds.
 _STEP: Final = re.compile(r"\$(?!this\.)([A-Za-z_][\w-]*)?\.")
 # Headers that HTTP itself sets: framing, the connection, and the encodings we can decode.
@@ -36,35 +34,17 @@ _NOT_OURS: Final = frozenset({
 
 
 @dataclass(slots=True)
-class Draft:
-    """An input while it is being found."""
-
-    name: str
-    where: Where | None
-    schema: dict[str, Any]
-    required: bool
-    default: Any
-    at: Place
-    declared: bool
-    whole_body: bool = False
-    used: bool = False
-    body_path: tuple[str, ...] = ()  # where in the caller's body it stands, if not under its own name
-
-
-@dataclass(slots=True)
 class Names:
     """The names of one unit: its inputs, and where every consumed parameter and template gets its value."""
 
     unit: Unit
     namespace: str  # of the adapter that exposes the unit
     namespaces: frozenset[str]  # of the other adapters of the file
-    rest: RestOperation | None
     target: Target | None
     variables: Variables
     problems: list[Problem]
-    inputs: dict[str, Draft] = field(default_factory=dict)
+    inputs: Inputs
     fixed: dict[str, Source] = field(default_factory=dict)  # exposed inputs with a `value`
-    slots: dict[str, str] = field(default_factory=dict)  # variable of the route -> input
     bound: dict[str, Source] = field(default_factory=dict)  # `with` keys that only templates use
     sources: dict[tuple[Where | None, str], Source | None] = field(default_factory=dict)  # of consumed parameters
     scope: Scope = field(default_factory=lambda: Scope({}))  # the steps of the unit that came before
@@ -81,76 +61,13 @@ class Names:
 
     def declare(self) -> None:
         """Take the unit's own inputs and the variables of its route."""
-        route = self.rest.path_parameters if self.rest is not None else ()
         for parameter in self.unit.parameters:
-            body_path = self._body_path(parameter)
+            body_path = self.inputs.body_path(parameter)
             if parameter.value is not None and not body_path:
                 self.fixed[parameter.name] = self._exposed_value(parameter)
-                continue
-            slot = match_name(parameter.name, route) if parameter.where in (None, "path") else None
-            where: Where | None = "path" if slot is not None else parameter.where
-            if parameter.where == "path" and self.rest is not None and slot is None:
-                self.problem("unknown-name", f"the route has no variable '{parameter.name}'", parameter.at,
-                             suggest(parameter.name, route))  # fmt: skip
-            if where is None and self.rest is not None:
-                where = "query" if self.rest.method in _WITHOUT_BODY else "body"
-            # A tool's input is required unless it says otherwise; a REST one outside its path is not.
-            required = parameter.required if parameter.required is not None else self.rest is None
-            if parameter.default is not None:
-                required = False
-            self._check_name(parameter, where)
-            self.inputs[parameter.name] = Draft(
-                parameter.name, where, dict(parameter.schema), slot is not None or required,
-                parameter.default if parameter.default is not None else ABSENT, parameter.at, declared=True,
-                whole_body=where == "body" and parameter.name == "body" and not body_path,
-                body_path=body_path,
-            )  # fmt: skip
-            if slot is not None:
-                self.slots[slot] = parameter.name
-        for name in route:
-            if name not in self.slots:
-                if (taken := self.inputs.get(name)) is not None:
-                    self.problem("duplicate-name", f"'{name}' is a variable of the route and another input", taken.at)
-                at = self.rest.path_at if self.rest is not None else self.unit.at
-                self._add(Draft(name, "path", {"type": "string"}, True, ABSENT, at, declared=False))
-                self.slots[name] = name
-        for parameter in self.unit.given:
-            # As a variable of a route: all that is known of it is a name, until it is known what it fills.
-            if (draft := self.find_input(parameter.name)) is None:
-                required = parameter.required is not False
-                draft = self._add(Draft(parameter.name, "path", dict(parameter.schema), required, ABSENT, parameter.at,
-                                        declared=False))  # fmt: skip
-            self.slots[parameter.name] = draft.name
-
-    def drop_idle(self) -> None:
-        """Forget what is given and used by nothing; whoever gives it tells of it."""
-        for parameter in self.unit.given:
-            draft = self.inputs.get(self.slots[parameter.name])
-            if draft is not None and not draft.used and not draft.declared:
-                del self.inputs[draft.name], self.slots[parameter.name]
-
-    def _body_path(self, parameter: Parameter) -> tuple[str, ...]:
-        """`value: $.a.b` of an input of the body: it stands inside, and not under its own name."""
-        value = parameter.value
-        text = value.literal if isinstance(value, Template) else None
-        if self.rest is None or text is None or not text.startswith("$."):
-            return ()
-        if parameter.where != "body" and (parameter.where is not None or self.rest.method in _WITHOUT_BODY):
-            return ()
-        try:
-            chain = parse_jsonpath(text).chain or ()
-        except ExpressionError:
-            return ()
-        names = tuple(name for name in chain if isinstance(name, str) and name != "*")
-        return names if len(names) == len(chain) else ()
-
-    def _check_name(self, parameter: Parameter, where: Where | None) -> None:
-        """An operation may say more of an input its resource declares; else a name is taken once."""
-        first = self.inputs.get(parameter.name)
-        if first is not None and (first.at.pointer[:-1] == parameter.at.pointer[:-1] or first.where != where):
-            line = first.at.location().line
-            self.problem("duplicate-name", f"the input '{parameter.name}' is declared twice", parameter.at,
-                         f"first in line {line}")  # fmt: skip
+            else:
+                self.inputs.declare(parameter, body_path)
+        self.inputs.declare_given()
 
     def _value_of(self, parameter: Parameter) -> Source:
         at = parameter.at / "value"
@@ -183,42 +100,6 @@ class Names:
         if violations:
             self.problem("bad-value", f"the value of '{parameter.name}' does not fit: {violations[0].message}", at)
 
-    def _add(self, draft: Draft) -> Draft:
-        self.inputs[draft.name] = draft
-        return draft
-
-    def find_input(self, name: str) -> Draft | None:
-        match = match_name(name, self.inputs)
-        return self.inputs[match] if match is not None else None
-
-    def _input_of(self, parameter: Parameter) -> Draft | None:
-        """The input that bears a consumed parameter's name.
-
-        Folding finds what the file declares, never what was derived for another parameter: `maxResults` and
-        `MaxResults` of one operation are two.
-        """
-        draft = self.find_input(parameter.name)
-        if draft is None or draft.name == parameter.name or draft.declared or draft.where == "path":
-            return draft
-        return None
-
-    def _derive(self, name: str, parameter: Parameter, where: Where | None = None) -> Draft:
-        """A new input with the type of the consumed parameter it fills."""
-        assert self.target is not None
-        whole = parameter.where == "body" and where is None and self.target.takes_whole_body(parameter)
-        if whole and self.rest is not None:
-            name_in_use = next((draft.name for draft in self.inputs.values() if draft.whole_body), None)
-            if name_in_use is not None:
-                return self.inputs[name_in_use]
-        if where is None:
-            where = "query" if parameter.where in ("path", "environment", None) else parameter.where
-            if where == "body" and not whole and self.rest is not None and self.rest.method in _WITHOUT_BODY:
-                where = "query"
-        schema = dict(parameter.schema) if whole else _text_unless_said(parameter.schema)
-        required = (parameter.required is True or parameter.where == "path") and parameter.default is None
-        default = parameter.default if parameter.default is not None else ABSENT
-        return self._add(Draft(name, where, schema, required, default, parameter.at, declared=False, whole_body=whole))
-
     # --- references and templates
 
     def _reference(self, name: str, parameter: Parameter | None, at: Place) -> Source:
@@ -230,9 +111,9 @@ class Names:
         own = parameter is not None and parameter.name == name  # a parameter may be called `query.x`
         where = PLACES.get(place) if rest and not own else None
         if draft is None and where is None:
-            draft = self._input_of(parameter) if own and parameter is not None else self.find_input(name)
+            draft = self.inputs.bearing(parameter) if own and parameter is not None else self.inputs.find(name)
         if draft is None and where is not None:
-            draft = self.find_input(rest)
+            draft = self.inputs.find(rest)
             name = rest
         if draft is None:
             idle = [d.name for d in self.inputs.values() if not d.used and (d.declared or d.where == "path")]
@@ -240,25 +121,8 @@ class Names:
             if parameter is None or self.target is None or near:
                 self.problem("unknown-name", f"'{name}' is no input here", at, suggest(name, self.inputs))
                 return Constant(ABSENT)
-            draft = self._derive(name, parameter, where if where != "path" else None)
-        return self.use(draft, parameter)
-
-    def use(self, draft: Draft, parameter: Parameter | None = None) -> Source:
-        draft.used = True
-        if not draft.declared and parameter is not None and draft.where == "path":
-            # All a route says of its variable is a name; the parameter it fills knows more.
-            draft.schema = _text_unless_said(parameter.schema)
-        elif draft.declared and parameter is not None:
-            draft.schema = _with_limits(draft.schema, parameter.schema)
-        if parameter is not None and parameter.where == "path":
-            self.require(draft.name)
-        return FromInput(draft.name)
-
-    def require(self, name: str) -> None:
-        """Ask for a derived input: it was derived for a place that can do without it, and a path cannot."""
-        draft = self.inputs[name]
-        if not draft.declared and draft.default is ABSENT:
-            draft.required = True
+            draft = self.inputs.derive(name, parameter, self.target, where if where != "path" else None)
+        return self.inputs.use(draft, parameter)
 
     def scoped(self, text: str) -> str | None:
         """The NAME of `rest.NAME`, `tools.NAME`, `mcp.NAME` or `<own namespace>.NAME`."""
@@ -302,9 +166,9 @@ class Names:
             filled = next((s for (_, taken), s in self.sources.items() if taken == name and s is not None), None)
             if filled is not None:  # `with` gave the consumed parameter of that name a value
                 return filled
-            draft = self.find_input(name)
+            draft = self.inputs.find(name)
             if draft is not None:
-                return self.use(draft)
+                return self.inputs.use(draft)
             parameter = self.target.find(name) if self.target is not None else None
             if parameter is not None:
                 return self.source(parameter) or Constant(ABSENT)
@@ -357,8 +221,8 @@ class Names:
         template = parse_template(value)
         if template.lone is not None and (name := self.scoped(template.lone.name)) is not None:
             return self._reference(name, parameter, at)
-        if template.lone is not None and template.lone.name in self.slots and self.unit.given:
-            return self._reference(self.slots[template.lone.name], parameter, at)  # text, read as what it fills
+        if template.lone is not None and template.lone.name in self.inputs.slots and self.unit.given:
+            return self._reference(self.inputs.slots[template.lone.name], parameter, at)  # text, read as what it fills
         return fitted(self.resolve(template, at), parameter)
 
     def step_source(self, text: str, at: Place) -> Source:
@@ -380,7 +244,7 @@ class Names:
         return True
 
     def _could_be_input(self, name: str, parameter: Parameter | None) -> bool:
-        return self.find_input(name) is not None or (parameter is not None and fold(parameter.name) == fold(name))
+        return self.inputs.find(name) is not None or (parameter is not None and fold(parameter.name) == fold(name))
 
     def reference(self, value: Any, at: Place) -> Source:
         """A value outside a call, which may refer to an input or a step, from where it has its value."""
@@ -473,9 +337,9 @@ class Names:
             return self.fixed[parameter.name]
         # Where `with` lists what goes where, only a path still takes what no entry names.
         folded = in_path or not self.unit.with_
-        draft = self._input_of(parameter) if folded else self.inputs.get(parameter.name)
+        draft = self.inputs.bearing(parameter) if folded else self.inputs.get(parameter.name)
         if draft is not None:
-            return self.use(draft, parameter)
+            return self.inputs.use(draft, parameter)
         undeclared = in_path and parameter.name in self.target.undeclared
         if self._declares_nothing() or undeclared or self._chooses_host(parameter):
             return self._derived_source(parameter)
@@ -495,38 +359,9 @@ class Names:
     def _derived_source(self, parameter: Parameter) -> Source:
         name = parameter.name
         # One name in two places is one input.
-        draft = self.inputs[name] if name in self.inputs else self._derive(name, parameter)
-        return self.use(draft, parameter if parameter.where == "path" else None)
-
-
-# What a consumed parameter asks of a value, whatever the exposed input says of it.
-_LIMITS: Final = (
-    "enum", "const", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength",
-    "maxLength", "minItems", "maxItems", "uniqueItems", "items", "properties", "required", "additionalProperties",
-)  # fmt: skip
-
-
-_KINDS: Final = {str: "string", bool: "boolean", int: "integer", float: "number"}
-
-
-def _text_unless_said(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of one value: text, where neither a type nor the values there can be say otherwise."""
-    if any(key in schema for key in ("type", "allOf", "anyOf", "oneOf")):
-        return dict(schema)
-    known = [*schema.get("enum", ()), *([schema["const"]] if "const" in schema else ())]
-    kinds = {_KINDS.get(type(one)) for one in known} or {"string"}
-    kind = kinds.pop() if len(kinds) == 1 else None  # of several kinds each value says its own
-    return {"type": kind, **schema} if kind is not None else dict(schema)
-
-
-def _with_limits(schema: dict[str, Any], consumed: Mapping[str, Any]) -> dict[str, Any]:
-    """An exposed input's schema that also keeps the limits of the parameter it fills."""
-    limits = {key: consumed[key] for key in _LIMITS if key in consumed and schema.get(key) != consumed[key]}
-    if not limits or limits in schema.get("allOf", []):
-        return schema
-    if not any(key in schema for key in limits):
-        return {**schema, **limits}
-    return {**schema, "allOf": [*schema.get("allOf", []), limits]}
+        assert self.target is not None
+        draft = self.inputs[name] if name in self.inputs else self.inputs.derive(name, parameter, self.target)
+        return self.inputs.use(draft, parameter if parameter.where == "path" else None)
 
 
 def _first(reference: str) -> str:

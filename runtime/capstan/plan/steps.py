@@ -108,7 +108,7 @@ class FlowPlanner:
 
         resolved = condition.resolved(meaning)
         for name in condition.asked_for():
-            draft = self._names.find_input(self._names.scoped(name) or name)
+            draft = self._names.inputs.find(self._names.scoped(name) or name)
             if draft is not None and at.pointer[-1] == "when":
                 draft.required = False
         return resolved
@@ -154,7 +154,7 @@ class FlowPlanner:
         names = self._inside(step, None)
         names = replace(names, scope=replace(names.scope, item=None))
         taken = ""
-        if names.find_input(foreach.name) is not None or names.scope.knows(foreach.name):
+        if names.inputs.find(foreach.name) is not None or names.scope.knows(foreach.name):
             taken = "an input or a step"
         elif names.scoped(f"{foreach.name}.x") is not None or names.variables.takes(foreach.name):
             taken = "a namespace or a variable"
@@ -238,7 +238,7 @@ def asked_inputs(names: Names, targets: Sequence[tuple[model.Step, Target | None
             continue
         if step.when is None:
             return ()
-        drafts = [names.find_input(names.scoped(name) or name) for name in step.when.asked_for()]
+        drafts = [names.inputs.find(names.scoped(name) or name) for name in step.when.asked_for()]
         found += [draft.name for draft in drafts if draft is not None]
     return tuple(dict.fromkeys(found))
 

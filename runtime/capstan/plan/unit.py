@@ -16,6 +16,7 @@ from capstan.plan import types
 from capstan.plan.body import BodyPlan, plan_body, plan_whole_body
 from capstan.plan.declared import through_declared
 from capstan.plan.decode import Decoder, Passing, accepted, limit_passing, names_in_paths, plan_passing
+from capstan.plan.inputs import Inputs
 from capstan.plan.names import Names
 from capstan.plan.output import Resolve, mock_outputs, plan_outputs
 from capstan.plan.output_schema import output_schema
@@ -47,7 +48,7 @@ def plan_unit(
     """The plan of a unit, and which input each variable of its route fills."""
     if target is not None:
         unit = replace(unit, outputs=through_declared(unit.outputs, target.operation.outputs))
-    names = Names(unit, namespace, namespaces - {namespace}, rest, target, variables, problems)
+    names = Names(unit, namespace, namespaces - {namespace}, target, variables, problems, Inputs(unit, rest, problems))
     names.declare()
     call = _call(names) if target is not None else None
     flow = _flow(names, steps, scripting) if steps else None
@@ -57,7 +58,7 @@ def plan_unit(
     if is_mock and not is_static(shape):
         names.problem("nothing-to-call", "there is neither a call nor a constant for every output",
                       unit.call_at or unit.at, "add 'call: namespace.operation', or a 'value' to each output")  # fmt: skip
-    names.drop_idle()
+    names.inputs.drop_idle()
     for draft in names.inputs.values():
         calls = unit.call is not None or unit.steps
         if not draft.used and (draft.declared or (calls and draft.where == "path")):
@@ -81,7 +82,7 @@ def plan_unit(
         output_schema=output_schema(outputs, shape),
         flow=flow,
     )
-    return plan, names.slots
+    return plan, names.inputs.slots
 
 
 def limited(plan: types.UnitPlan, of_adapter: int | None) -> types.UnitPlan:
@@ -276,7 +277,7 @@ def _path_hole(names: Names, name: str, at: Place, *, needed: bool = True) -> So
             return names.source(parameter) or Constant(ABSENT)
     source = names.hole(name, at)
     if needed and isinstance(source, FromInput):
-        names.require(source.name)
+        names.inputs.require(source.name)
     return source
 
 
@@ -318,7 +319,7 @@ def _origin(names: Names, target: Target) -> tuple[str | Source, ...]:
 def _host(names: Names, name: str, target: Target) -> Source:
     at = target.api.base_uri_at
     parameter = target.find(name)
-    draft = names.find_input(name)
+    draft = names.inputs.find(name)
     if name in names.bound:
         source = names.bound[name]
     elif parameter is not None and not names.variables.declares(name):
@@ -329,11 +330,11 @@ def _host(names: Names, name: str, target: Target) -> Source:
             names.problem("unknown-name", f"'{name}' is no bound variable and no input", at)
         return Constant(secret.reveal() if secret is not None else "")
     else:
-        source = names.use(draft)
+        source = names.inputs.use(draft)
     if isinstance(source, Constant):
         return source
     if isinstance(source, FromInput):
-        names.require(source.name)
+        names.inputs.require(source.name)
     chooser = names.inputs.get(getattr(source, "name", ""))
     options = chooser.schema.get("enum") if chooser is not None else None
     if not options:
