@@ -439,6 +439,7 @@ async def test_a_process_that_is_killed_is_the_error_of_one_call(
     async with asyncio.timeout(5):
         error = await running
     assert (error.code, "its process ended" in error.message) == ("script-failed", True)
+    await until(lambda: not alive(worker.process.pid), 2)
     assert await scripts.run(planned(tmp_path, language, "result = 1"), {}) == 1
 
 

@@ -25,7 +25,6 @@ _RUNS: Final = 1000  # of one process: what an engine may lose of memory ends wi
 _PIECE: Final = 64 * 1024
 _LONGEST_MESSAGE: Final = 1000
 _DEAD_SECONDS: Final = 0.05
-_UNREAD_BYTES: Final = 64 * 1024
 _GRACE_SECONDS: Final = 0.25  # in which an engine may say itself where it was stopped
 
 logger = logging.getLogger(__name__)
@@ -150,33 +149,35 @@ class _Worker:
     async def ended(self) -> None:
         """Wait for the end of a killed process; what it has said unasked is thrown away, or there would be no end."""
         if self.process.stdout is not None:
-            with suppress(RuntimeError):  # whoever asked it is still reading, and comes to the end as well
+            with suppress(RuntimeError, OSError):  # whoever asked it is still reading, and comes to the end as well
                 while await self.process.stdout.read(_PIECE):
                     pass
         await self.process.wait()
 
     def kill(self) -> None:
         """It leads a group of its own, so that nothing it started stays behind."""
-        if self.process.returncode is not None:
-            return  # its number may be another's by now
+        if self.process.returncode is not None and _is_taken(self.process.pid):
+            return  # a number is given anew only when nobody of its group is left
         if self.process.stdin is not None:
             self.process.stdin.close()
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
-
-    async def ended(self) -> None:
-        """Wait for its end, which is not noticed while what it wrote last is not read."""
-        assert self.process.stdout is not None
-        with suppress(RuntimeError, OSError):  # somebody reads already
-            while await self.process.stdout.read(_UNREAD_BYTES):
-                pass
-        await self.process.wait()
 
 
 def _variable(name: str) -> str:
     """The variable of an input or of the answer of a step: `list-members` is `listMembers`."""
     first, *others = name.split("-")
     return first + "".join(part[:1].upper() + part[1:] for part in others)
+
+
+def _is_taken(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 async def _frame(stream: asyncio.StreamReader, most: int) -> bytes:
