@@ -24,8 +24,9 @@ from capstan.plan.flow import (
     step_key,
     with_declared,
 )
+from capstan.plan.request import HttpRequest
 from capstan.plan.shape import Whole
-from capstan.plan.types import CallPlan, FlowPlan, HttpRequest, StepPlan, UnitPlan
+from capstan.plan.types import CallPlan, FlowPlan, StepPlan, UnitPlan
 from capstan.plan.values import ABSENT
 from capstan.settings import Settings
 
@@ -66,6 +67,7 @@ class _Run:
         self._states: dict[str, str] = {}  # of the steps that ran, as callers are told
         self._changed: list[tuple[str, CallPlan, HttpRequest]] = []  # what did, or may have done, something upstream
         self._failed = ""
+        self._stopping = False  # after a failure: what is under way may end, and nothing begins
         self._heads: dict[str, tuple[int, tuple[tuple[str, str], ...], bool]] = {}  # status, headers, without a body
 
     async def answer(self) -> Answer:
@@ -134,6 +136,7 @@ class _Run:
                     ended.add(running.pop(task).name)
                     task.result()
         except CallError:
+            self._stopping = True
             await _end(running, spare=lambda task: running[task].effect != "read")
             raise
         except BaseException:
@@ -209,6 +212,8 @@ class _Run:
 
         async def work() -> None:
             for number in numbers:
+                if self._stopping:
+                    return
                 item = items[number]
                 try:
                     result = await self._one(step, {**self._scope, foreach.key: item})
@@ -223,7 +228,10 @@ class _Run:
         except BaseException:
             await _end(workers, spare=lambda _: False)
             raise
-        return results
+        begun = [result for result in results if result is not None]
+        if len(begun) < len(items):  # another step failed meanwhile
+            self._states[step.name] = "partly" if begun else "not-sent"
+        return begun
 
     # --- telling
 
