@@ -23,7 +23,8 @@ from support import Raw, Received, RecordingUpstream, reply
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FORMS = Path(__file__).parent / "forms"
-APIS = ("bakery", "stock", "notes", "recipes")
+APIS = ("bakery", "stock", "notes", "recipes", "desk")
+PORTS = (8080, 9090, 9092)
 JPEG = b"\xff\xd8\xff\xe0 not quite a picture \x00\xfe"
 PNG = b"\x89PNG\r\n\x1a\n\x00"
 LOAF = {
@@ -89,7 +90,7 @@ async def server(upstream: RecordingUpstream, tmp_path_factory: pytest.TempPathF
     (folder / "cards" / "rye.md").write_text("Bake {{bread}}, says the card.")
     (folder / "cards" / "loaf.png").write_bytes(PNG)
     bases = [part for api in APIS for part in ("--base-uri", f"{api}={upstream.url}")]
-    async with serving(folder, *bases) as running:
+    async with serving(folder, *bases, ports=PORTS) as running:
         yield running
 
 
@@ -411,3 +412,21 @@ async def test_a_prompt_can_be_a_file(server: Capstan) -> None:
     assert message.role == "user"
     assert isinstance(message.content, TextContent)
     assert message.content.text == "Bake rye, says the card."
+
+
+# --- scripts
+
+
+@pytest.mark.parametrize(("least", "sites"), [(1, ["south", "north"]), (8, ["south"]), (18, [])])
+async def test_a_script_finds_answers_of_calls_and_what_it_is_given(
+    least: int, sites: list[str], rest: httpx2.AsyncClient
+) -> None:
+    assert (await rest.get("/ovens/above", params={"least": least})).json() == {"sites": sites}
+
+
+async def test_what_a_script_makes_is_called_with_and_looked_up_in(
+    rest: httpx2.AsyncClient, upstream: RecordingUpstream
+) -> None:
+    response, requests = await seen(upstream, rest.get("/bakers/named"))
+    assert response.json() == {"people": ["Ada", "Bo"], "loaf": "Rye", "found": "Bo"}
+    assert [request.target for request in requests] == ["/bakers", "/loaves/l-1"]

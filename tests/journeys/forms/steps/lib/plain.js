@@ -1,0 +1,4 @@
+function isPerson(it) {
+  var result = typeof it === 'object';
+  return result;
+}
