@@ -216,6 +216,15 @@ async def test_a_script_that_is_run_for_each_item_sees_it_under_its_name(tmp_pat
     assert [found["result"] for found in answer.value["all"]] == [2, 4]
 
 
+async def test_where_nothing_is_called_the_last_script_gives_the_answer(tmp_path: Path) -> None:
+    (tmp_path / "one.js").write_text("result = {n: context.value + 1}")
+    (tmp_path / "two.js").write_text("result = {m: context.first.n * 2}")
+    common = {"type": "script", "language": "javascript", "location": "file:///./"}
+    steps = [{"name": "first", "file": "one.js", **common}, {"name": "second", "file": "two.js", **common}]
+    async with live(capability(tmp_path, steps)) as units:
+        assert (await units["act"].call({"value": 20})).value == {"m": 42}
+
+
 # --- what it cannot do
 
 

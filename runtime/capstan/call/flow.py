@@ -100,7 +100,9 @@ class _Run:
     def _last_call(self) -> str:
         """The last call that was made, whose answer is the flow's where nothing else is said."""
         calls = [step.name for step in self._steps if isinstance(step.does, CallPlan)]
-        made = [name for name in calls if name in self._states]
+        # Where nothing is ever called, what is looked up or computed last stands for it.
+        others = [step.name for step in self._steps if not isinstance(step.does, AssertPlan)]
+        made = [name for name in calls or others if name in self._states]
         if made:
             self._scope[LAST] = self._scope[step_key(made[-1])]
             self._scope[LAST_WITH_DECLARED] = with_declared(made[-1], self._scope)
