@@ -14,7 +14,8 @@ from capstan.call.masking import Mask
 from capstan.call.upstream import Upstream
 from capstan.errors import BindError
 from capstan.load.document import Document, Place
-from capstan.plan.types import ApiPlan, CallPlan, ForwardPlan, HttpRequest, RequestPlan
+from capstan.plan.request import HttpRequest, RequestPlan
+from capstan.plan.types import ApiPlan, CallPlan, ForwardPlan
 from capstan.settings import Settings
 
 BASE = "https://api.example/v1/tenant"

@@ -453,7 +453,7 @@ async def test_a_url_is_sent_as_it_was_built(tmp_path: Path) -> None:
 
 
 def test_a_request_shows_no_credential() -> None:
-    from capstan.plan.types import HttpRequest
+    from capstan.plan.request import HttpRequest
 
     shown = repr(
         HttpRequest("POST", "https://h/x?key=tops3cret", (("Authorization", "Bearer tops3cret"),), b"tops3cret")

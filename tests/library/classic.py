@@ -13,7 +13,8 @@ import yaml
 from capstan.call.guard import Guard
 from capstan.load import load
 from capstan.plan.build import build_plan
-from capstan.plan.types import CapabilityPlan, HttpRequest, RestOperationPlan, ToolPlan, UnitPlan
+from capstan.plan.request import HttpRequest
+from capstan.plan.types import CapabilityPlan, RestOperationPlan, ToolPlan, UnitPlan
 
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "capabilities" / "klarna"

@@ -17,8 +17,9 @@ from capstan.errors import LoadError
 from capstan.load import load
 from capstan.load.files import find_files
 from capstan.plan.build import build_plan
+from capstan.plan.request import HttpRequest
 from capstan.plan.site import join_plans
-from capstan.plan.types import CapabilityPlan, HttpRequest, RestOperationPlan, ToolPlan, UnitPlan
+from capstan.plan.types import CapabilityPlan, RestOperationPlan, ToolPlan, UnitPlan
 
 ROOT = Path(__file__).parents[2]
 KLARNA = ROOT / "capabilities" / "klarna"

@@ -9,7 +9,8 @@ import pytest
 from capstan.errors import LoadError
 from capstan.load.files import find_files
 from capstan.plan.build import plan_file
-from capstan.plan.types import CapabilityPlan, HttpRequest
+from capstan.plan.request import HttpRequest
+from capstan.plan.types import CapabilityPlan
 
 SHARED = """
 naftiko: 1.0.0-alpha2

@@ -15,7 +15,8 @@ from capstan.call.guard import Guard
 from capstan.errors import LoadError, Problem
 from capstan.load import load
 from capstan.plan.build import build_plan
-from capstan.plan.types import CapabilityPlan, HttpRequest, RestOperationPlan, UnitPlan
+from capstan.plan.request import HttpRequest
+from capstan.plan.types import CapabilityPlan, RestOperationPlan, UnitPlan
 
 
 def capability(

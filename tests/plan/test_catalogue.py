@@ -12,8 +12,9 @@ import yaml
 
 from capstan.call.guard import Guard
 from capstan.load.expression import fold
+from capstan.plan.request import HttpRequest
 from capstan.plan.site import join_plans
-from capstan.plan.types import HttpRequest, UnitPlan
+from capstan.plan.types import UnitPlan
 from capstan.plan.values import to_text
 from plan.catalogue import ENVIRON, Operation, vendor_file
 from plan.helpers import plan_of

@@ -14,7 +14,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from capstan.errors import BindError
-from capstan.plan.types import HttpRequest, UnitPlan
+from capstan.plan.request import HttpRequest
+from capstan.plan.types import UnitPlan
 from plan.helpers import header, tool_of
 
 NASTY = [

@@ -17,7 +17,8 @@ from capstan.call.subpath import path_below
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
 from capstan.errors import BindError, CallError, UpstreamError, UpstreamRefused
 from capstan.load.model import Effect
-from capstan.plan.types import FORBIDDEN_IN_HEADER, CallPlan, ForwardPlan, HttpRequest
+from capstan.plan.request import FORBIDDEN_IN_HEADER, HttpRequest
+from capstan.plan.types import CallPlan, ForwardPlan
 
 _ERROR_BODY_BYTES: Final = 64 * 1024
 _EFFECTS: Final[dict[str, Effect]] = {"GET": "read", "HEAD": "read", "OPTIONS": "read", "DELETE": "irreversible"}

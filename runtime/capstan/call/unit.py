@@ -14,8 +14,9 @@ from capstan.errors import ShapeError, UpstreamRefused
 from capstan.plan.body import to_json
 from capstan.plan.decode import UNNAMED, Decoder, essence_of, is_binary, says_json
 from capstan.plan.jsontext import parse_answer
+from capstan.plan.request import HttpRequest
 from capstan.plan.shape import Whole
-from capstan.plan.types import CallPlan, HttpRequest, UnitPlan
+from capstan.plan.types import CallPlan, UnitPlan
 from capstan.plan.values import ABSENT
 from capstan.settings import Settings
 

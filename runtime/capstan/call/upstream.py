@@ -25,8 +25,9 @@ from capstan.call.stand_ins import Session, StandIns
 from capstan.errors import UpstreamError, UpstreamTimeout
 from capstan.load.expression import map_strings
 from capstan.plan.auth import DigestPlan
+from capstan.plan.request import HttpRequest
 from capstan.plan.tls import open_context
-from capstan.plan.types import ApiPlan, CallPlan, HttpRequest
+from capstan.plan.types import ApiPlan, CallPlan
 from capstan.plan.values import Secret
 from capstan.resources import VERSION
 from capstan.settings import Settings, is_loopback

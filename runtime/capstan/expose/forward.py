@@ -30,7 +30,7 @@ from capstan.expose.asgi import (
     sandboxing,
 )
 from capstan.expose.calllog import log_fault_of, log_read
-from capstan.plan.types import HttpRequest
+from capstan.plan.request import HttpRequest
 from capstan.settings import Settings
 
 _BUFFERED_BYTES: Final = 64 * 1024  # a shorter body, where its length is known, goes as a whole

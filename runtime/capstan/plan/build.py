@@ -20,10 +20,11 @@ from capstan.plan.credentials import Credentials
 from capstan.plan.flow import ScriptRun
 from capstan.plan.forward import plan_forward
 from capstan.plan.mcp import PlanUnit, plan_prompts, plan_resources
+from capstan.plan.origin import host_names
 from capstan.plan.responses import plan_replies
 from capstan.plan.site import join_plans
 from capstan.plan.target import Target
-from capstan.plan.unit import host_names, limited, plan_unit
+from capstan.plan.unit import limited, plan_unit
 from capstan.plan.values import to_text
 from capstan.plan.variables import Variables
 

@@ -9,8 +9,8 @@ from capstan.load import model
 from capstan.load.document import Place
 from capstan.load.expression import Template
 from capstan.load.schema import suggest
-from capstan.plan import types
 from capstan.plan.auth import AuthPlan, Credential, Fill, plan_auth
+from capstan.plan.request import FORBIDDEN_IN_HEADER, HEADER_NAME
 from capstan.plan.values import Secret
 from capstan.plan.variables import Variables
 
@@ -85,9 +85,9 @@ class Credentials:
         return text[1:-1] if text.startswith("{") and self._variables.declares(text[1:-1]) else None
 
     def _check_header(self, credential: Credential, at: Place) -> None:
-        if credential.name and not types.HEADER_NAME.fullmatch(credential.name):
+        if credential.name and not HEADER_NAME.fullmatch(credential.name):
             self.problem("bad-name", f"'{credential.name}' cannot be the name of a header", at / "key")
-        if types.FORBIDDEN_IN_HEADER.search(credential.value.reveal()):
+        if FORBIDDEN_IN_HEADER.search(credential.value.reveal()):
             message = f"the credential '{credential.value.name}' holds a line break or another control character"
             self.problem("bad-value", message, at, "a header cannot; was a file read with its last line's end?")
 

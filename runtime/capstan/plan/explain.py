@@ -8,6 +8,7 @@ from typing import Any, assert_never
 
 from capstan.load.jsonpath import JsonPath
 from capstan.plan.flow import AssertPlan, LookupPlan, ScriptRun
+from capstan.plan.request import RequestPlan
 from capstan.plan.shape import FirstFound, Items, Listed, Needed, Object, Picked, Shape, Static, Values, Whole
 from capstan.plan.types import (
     CallPlan,
@@ -18,7 +19,6 @@ from capstan.plan.types import (
     MessageCallPlan,
     MessagePlan,
     PromptPlan,
-    RequestPlan,
     ResourcePlan,
     StepPlan,
     UnitPlan,

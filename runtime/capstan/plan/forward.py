@@ -17,6 +17,7 @@ from capstan.load.document import Place
 from capstan.load.expression import Hole, PathTemplate
 from capstan.load.forward import REST_OF_PATH
 from capstan.plan import types
+from capstan.plan.request import HEADER_NAME
 from capstan.plan.target import Target
 from capstan.plan.unit import plan_unit
 from capstan.plan.values import Secret, to_text
@@ -165,7 +166,7 @@ def _trusted(forward: model.Forward, target: Target, call: types.CallPlan, probl
     kept: dict[str, str] = {}
     for index, name in enumerate(forward.trusted):
         at = forward.at / "trustedHeaders" / index
-        if not types.HEADER_NAME.fullmatch(name):
+        if not HEADER_NAME.fullmatch(name):
             problems.append(Problem("bad-name", f"'{name}' cannot be the name of a header", at.location()))
         elif name.lower() in OF_CONNECTION:
             message = f"the header '{name}' belongs to one connection and is never passed on"

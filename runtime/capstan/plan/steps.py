@@ -25,6 +25,7 @@ from capstan.plan.flow import (
 )
 from capstan.plan.names import Names
 from capstan.plan.output import plan_outputs
+from capstan.plan.request import RequestPlan
 from capstan.plan.scope import Scope, secrets_in, steps_in
 from capstan.plan.script import plan_script
 from capstan.plan.shape import Object
@@ -173,7 +174,7 @@ class FlowPlanner:
         concurrency = foreach.concurrency or (_READS_AT_ONCE if reads else 1)
         return ForeachPlan(items, step_key(foreach.name), min(concurrency, _MOST_AT_ONCE), foreach.max_items, argument)
 
-    def _tell_of_one_key(self, step: model.Step, request: types.RequestPlan, header: str | None, item: str) -> None:
+    def _tell_of_one_key(self, step: model.Step, request: RequestPlan, header: str | None, item: str) -> None:
         """Every item with one key, at one path: an API that goes by it does the first and answers so to all."""
         keys = [value for value in request.headers if value.name == header]
         sent = bool(keys) or any(name == header for name, _ in request.fixed_headers)
