@@ -455,6 +455,10 @@ steps:
         ),
         ("steps: [{name: a, call: api.read}]\nmappings: [{value: 1}]", "missing-keyword: 'target' is missing"),
         ("steps: [{name: a, call: ''}]", "missing-keyword: 'call' is missing"),
+        (
+            "steps: [" + ", ".join(f"{{name: a{n}, call: api.read}}" for n in range(501)) + "]",
+            "out-of-range: a unit has at most 500 steps, and these are 501",
+        ),
         ("steps: [{name: a, type: parallel}]", "missing-keyword: 'steps' is missing"),
         ("steps: [{name: a, type: parallel, steps: []}]", "missing-keyword: 'steps' is missing"),
         ('steps: [{name: "a\\0", call: api.read}]', "wrong-form: 'a\\x00' cannot be the name of a step"),

@@ -127,7 +127,7 @@ class _Run:
         try:
             while pending or running:
                 ready = [step for step in pending if ended.issuperset(step.after)]
-                pending = [step for step in pending if step not in ready]
+                pending = [step for step in pending if not ended.issuperset(step.after)] if ready else pending
                 if len(ready) == 1 and not running:  # the usual case needs no task
                     await self._step(ready[0])
                     ended.add(ready[0].name)

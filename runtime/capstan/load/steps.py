@@ -22,6 +22,7 @@ _WORDS: Final = {
 _ANYWHERE: Final = {"name", "type", "description", "label", "display", "when"}
 _LOOP: Final = {"foreach", "as", "concurrency", "maxItems"}
 _MOST_ITEMS: Final = 1000
+_MOST_STEPS: Final = 500
 _ALWAYS: Final = Condition("true", Literal(True))
 
 
@@ -34,6 +35,10 @@ def parse_steps(node: Node) -> tuple[model.Step, ...]:
             message = f"a unit has '{key}' or 'steps', not both"
             node.reader.problem("ambiguous-call", message, node.at(key), key=True)
     found = tuple(_steps(node))
+    if len(found) > _MOST_STEPS:
+        message = f"a unit has at most {_MOST_STEPS} steps, and these are {len(found):,}"
+        node.reader.problem("out-of-range", message, node.at("steps"), "a 'foreach' runs one step for many items")
+        return ()
     first: dict[str, model.Step] = {}
     for step in found:
         if first.setdefault(step.name, step) is not step:

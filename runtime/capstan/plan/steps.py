@@ -85,11 +85,8 @@ class FlowPlanner:
         """What a step can ask: those above it, but for the others of its `parallel` and those that answer nothing."""
         position = next(i for i, (other, _) in enumerate(self._targets) if other is step)
         above = [s for s, _ in self._targets[:position] if s.group is None or s.group != step.group]
-        asked = [s.name for s in above if not isinstance(s.does, model.AssertStep)]
-        scope = Scope(
-            {name: self._declared[name] for name in asked},
-            frozenset(s.name for s, _ in self._targets if s.name not in asked),
-        )
+        asked = {s.name: self._declared[s.name] for s in above if not isinstance(s.does, model.AssertStep)}
+        scope = Scope(asked, frozenset(s.name for s, _ in self._targets if s.name not in asked))
         return scope if step.foreach is None else scope.inside(step.foreach.name)
 
     def _inside(self, step: model.Step, target: Target | None) -> Names:
