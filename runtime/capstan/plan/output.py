@@ -13,6 +13,7 @@ from capstan.load.model import Output
 from capstan.plan.shape import (
     FirstFound,
     Items,
+    Limits,
     Listed,
     Needed,
     Object,
@@ -76,7 +77,7 @@ def _is_nested(output: Output) -> bool:
 
 def plan_output(output: Output, resolve: Resolve) -> Shape:
     if output.has_constant:
-        return Static(_constant(output, resolve), output.type, output.max_length, output.enum)
+        return Static(_constant(output, resolve), output.type, _limits(output))
     path = None if output.path is None or output.path.whole else output.path
     if output.properties is not None:
         if _is_by_name(output):
@@ -92,7 +93,11 @@ def plan_output(output: Output, resolve: Resolve) -> Shape:
         return Picked(named or _HERE, "array") if isinstance(item, Whole) else Items(named, item)
     if named is None and not (output.name and output.type):  # the answer, or with `$` the whole of it
         return Whole()
-    return Picked(named or _HERE, output.type, output.max_length, output.enum)
+    return Picked(named or _HERE, output.type, _limits(output))
+
+
+def _limits(output: Output) -> Limits | None:
+    return Limits(output.max_length, output.enum) if output.max_length is not None or output.enum is not None else None
 
 
 def _constant(output: Output, resolve: Resolve) -> Source:
@@ -104,7 +109,7 @@ def _constant(output: Output, resolve: Resolve) -> Source:
 def _each(output: Output, resolve: Resolve) -> Shape:
     """The shape of every item or value: it is the root of its paths, and of its declared type."""
     if _is_whole(output) and (output.type is not None or output.enum is not None or output.required):
-        return _needed(output, Picked(_HERE, output.type, output.max_length, output.enum))
+        return _needed(output, Picked(_HERE, output.type, _limits(output)))
     return _needed(output, plan_output(replace(output, name=None), resolve))
 
 

@@ -21,16 +21,36 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a text may be, which is cut, and which values there are."""
+
+    max_length: int | None
+    enum: tuple[Any, ...] | None
+
+    def keep(self, value: Any) -> Any:
+        """The value within them.
+
+        Raises:
+            Misfit: it is none of those there are.
+        """
+        if self.max_length is not None and isinstance(value, str):
+            value = value[: self.max_length]
+        if self.enum is not None and value is not None and value not in self.enum:
+            raise misfit(f"none of {', '.join(map(to_text, self.enum))}", "")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
 class Picked:
     """The value at a path, of a declared type."""
 
     path: JsonPath
     type: str | None
-    max_length: int | None = None
-    enum: tuple[Any, ...] | None = None
+    limits: Limits | None = None
 
     def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
-        return _among(_cut(coerce(self.path.find(answer), self.type), self.max_length), self.enum)
+        value = coerce(self.path.find(answer), self.type)
+        return value if self.limits is None else self.limits.keep(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +59,14 @@ class Static:
 
     source: Source
     type: str | None
-    max_length: int | None = None
-    enum: tuple[Any, ...] | None = None
+    limits: Limits | None = None
 
     def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
         value = self.source.get(arguments)
         if value is ABSENT:  # alone it is nothing; in a text, the text goes on without it, as for the peer engine
             value = _without_gaps(self.source, arguments) if isinstance(self.source, Joined) else None
-        return _among(_cut(coerce(value, self.type), self.max_length), self.enum)
+        value = coerce(value, self.type)
+        return value if self.limits is None else self.limits.keep(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +178,6 @@ class FirstFound:
 
 
 Shape = Whole | Picked | Static | Object | Items | Values | Listed | Needed | FirstFound
-
-
-def _cut(value: Any, length: int | None) -> Any:
-    return value[:length] if length is not None and isinstance(value, str) else value
-
-
-def _among(value: Any, enum: tuple[Any, ...] | None) -> Any:
-    if enum is not None and value is not None and value not in enum:
-        raise misfit(f"none of {', '.join(map(to_text, enum))}", "")
-    return value
 
 
 def _without_gaps(source: Joined, arguments: Arguments) -> str:
