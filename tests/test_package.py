@@ -9,13 +9,17 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Sequence
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import capstan
 from capstan.load.files import find_files
 from capstan.resources import VERSION
+from journeys.running import free_offset
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -125,6 +129,93 @@ def test_an_installed_copy_runs_as_a_module(installed: Path, tmp_path: Path) -> 
     arguments = ("-m", "capstan", "call", installed / "capstan" / "capabilities" / "hello.yaml", "hello", "name=Ada")
     done = run(sys.executable, *arguments, cwd=tmp_path, PYTHONPATH=str(installed))
     assert (done.returncode, json.loads(done.stdout)) == (0, {"message": "Hello, Ada!"})
+
+
+def needed(lines: Sequence[str]) -> set[str]:
+    """The distributions that requirements come to, with what those require in turn."""
+    found: dict[str, set[str]] = {}
+    waiting = [(line, {""}) for line in lines]
+    while waiting:
+        line, of_extras = waiting.pop()
+        requirement = Requirement(line)
+        if requirement.marker and not any(requirement.marker.evaluate({"extra": extra}) for extra in of_extras):
+            continue
+        extras = {"", *requirement.extras}
+        if not extras <= found.get(requirement.name, set()):
+            found[requirement.name] = extras | found.get(requirement.name, set())
+            waiting += [(line, extras) for line in distribution(requirement.name).requires or ()]
+    return set(found)
+
+
+@pytest.fixture(scope="module")
+def bare(wheel: Path, installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The variables of a Python that has the wheel and what it asks for, without its extras and without our tools."""
+    folder = tmp_path_factory.mktemp("bare")
+    metadata = zipfile.ZipFile(wheel).read(f"capstan_runtime-{VERSION}.dist-info/METADATA").decode()
+    for name in needed(re.findall(r"^Requires-Dist: (.*)$", metadata, re.MULTILINE)):
+        files = distribution(name).files or ()
+        for top in {file.parts[0] for file in files} - {"..", "__pycache__"}:
+            if not (folder / top).exists():  # some share a folder
+                (folder / top).symlink_to(str(distribution(name).locate_file(top)))
+    assert not {"lxml", "pytest", "quickjs"} & {path.name for path in folder.iterdir()}
+    return {"PYTHONPATH": f"{installed}{os.pathsep}{folder}"}
+
+
+def test_without_extras_every_capability_is_right_and_one_is_served(
+    installed: Path, bare: dict[str, str], tmp_path: Path
+) -> None:
+    files = installed / "capstan" / "capabilities"
+    done = run(sys.executable, "-S", "-m", "capstan", "validate", files, cwd=tmp_path, **bare)
+    assert (done.returncode, " 0 wrong" in done.stderr) == (0, True), done.stderr
+    command = ("-S", "-m", "capstan", "serve", files / "hello.yaml", "--port-offset", free_offset((8080, 9090)))
+    with subprocess.Popen(
+        [sys.executable, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={"PATH": os.environ["PATH"], **bare}, cwd=tmp_path,
+    ) as server:  # fmt: skip
+        assert server.stdout is not None
+        told = next((line for line in server.stdout if "ready" in line), "")
+        server.terminate()
+        rest = server.stdout.read()
+    assert (bool(told), server.returncode) == (True, 0), rest
+
+
+EXTRAS = """
+naftiko: 1.0.0-alpha2
+info: {label: Extras, description: What only extras can do.}
+capability:
+  consumes:
+  - type: http
+    namespace: pages
+    baseUri: https://pages.example
+    resources:
+    - {name: page, path: /page, operations: [{name: page, method: GET, outputRawFormat: html}]}
+  exposes:
+  - type: rest
+    namespace: r
+    port: 8080
+    resources:
+    - path: /page
+      operations: [{method: GET, call: pages.page}]
+    - path: /sum
+      operations: [{method: GET, name: sum, steps: [{name: sum, type: script, file: sum.py}]}]
+  - type: control
+    port: 9091
+    management: {scripting: {enabled: true, defaultLocation: 'file:///./', defaultLanguage: python}}
+"""
+
+
+def test_without_extras_a_file_that_needs_one_is_refused_with_how_to_install_it(
+    bare: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "extras.yaml").write_text(EXTRAS)
+    (tmp_path / "sum.py").write_text("result = 1 + 1\n")
+    done = run(sys.executable, "-S", "-m", "capstan", "validate", "extras.yaml", cwd=tmp_path, **bare)
+    assert done.returncode == 1
+    assert sorted(re.findall(r"pip install .*", done.stderr + done.stdout)) == [
+        "pip install 'capstan-runtime[html]'", "pip install 'capstan-runtime[scripts]'",
+    ]  # fmt: skip
+    whole = run(sys.executable, "-m", "capstan", "validate", "extras.yaml", cwd=tmp_path)
+    assert whole.returncode == 0, whole.stderr
 
 
 def test_the_metadata_names_the_command_and_the_version(wheel: Path) -> None:
