@@ -198,7 +198,7 @@ def test_lists_and_maps_that_say_the_same_mean_the_same(folder: Path) -> None:
     assert explained(LISTS, folder) == explained(MAPS, folder)
 
 
-@pytest.mark.parametrize("version", ["'0.5'", "0.5", "1.0.0-alpha1", "1.0.0-alpha2", "1.0.0-alpha3"])
+@pytest.mark.parametrize("version", ["'0.5'", "0.5", "1.0.0-alpha1", "1.0.0-alpha2", "1.0.0-alpha3", "1.0.0-alpha5"])
 def test_every_naftiko_version_means_the_same(version: str, folder: Path) -> None:
     text = LISTS.replace("naftiko: 1.0.0-alpha2", f"naftiko: {version}")
     assert explained(text, folder) == explained(LISTS, folder)
