@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +92,29 @@ async def test_many_values_are_looked_up_in_a_long_list_at_once(tmp_path: Path) 
     crew = [{"crewId": number, "fullName": str(number), "role": None} for number in range(20000)]
     ship = {"crew": list(range(20000))}
     assert len(await found(tmp_path, "$.ship.crew", crew, ship)) == 20000
+
+
+async def test_each_item_of_a_loop_is_looked_up_without_a_search_of_the_whole_list(tmp_path: Path) -> None:
+    unit = """
+inputParameters: [{name: ids, type: array, items: {type: string}}]
+steps:
+- {name: crew, call: api.all, with: {list: crew}}
+- {name: found, index: crew, match: id, foreach: tools.ids, lookupValue: item, outputParameters: [n]}
+mappings: [{target: n, value: '$.found[*].result.n'}]
+"""
+    crew = reply(data=[{"id": f"p-{n}", "n": n} for n in range(20_000)])
+    started = time.perf_counter()
+    result, _ = await run(tmp_path, unit, {"ids": [f"p-{n}" for n in range(1000)]}, crew)
+    assert result == {"n": list(range(1000))}
+    assert time.perf_counter() - started < 2.0  # 20,000,000 comparisons take longer
+
+
+async def test_a_list_of_its_own_is_searched_for_each_item(tmp_path: Path) -> None:
+    unit = """
+steps:
+- {name: crews, call: api.all, with: {list: crews}}
+- {name: found, index: $.crew.of, match: id, foreach: $.crews, as: crew, lookupValue: a, outputParameters: [n]}
+mappings: [{target: n, value: '$.found[*].result.n'}]
+"""
+    crews = reply(data=[{"of": [{"id": "a", "n": 1}, {"id": "a", "n": 2}]}, {"of": [{"id": "b"}, {"id": "a", "n": 3}]}])
+    assert (await run(tmp_path, unit, {}, crews))[0] == {"n": [1, 3]}

@@ -13,7 +13,8 @@ from call.flows import flow, problems, run
 from capstan.errors import CallError, FlowError, LoadError, ShapeError
 from capstan.load import load
 from capstan.plan.build import build_plan
-from support import HANG, RESET, Received, reply, write_capability
+from capstan.settings import Settings
+from support import HANG, RESET, Received, RecordingUpstream, live, reply, write_capability
 
 ORDER = reply(
     data={"order_id": "o-1", "status": "AUTHORIZED", "remaining": 900, "customer": {"id": 7, "tags": ["a", "b"]}}
@@ -621,6 +622,55 @@ steps:
                 await task
         await upstream.wait_for(lambda u: u.open_connections == 0)
         assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("statuses", "state", "told"),
+    [((204, 403), "partly", ["all"]), ((403, 404), "refused", []), ((204, 204), "done", ["all"])],
+)
+async def test_a_loop_is_told_as_what_became_of_its_items(
+    tmp_path: Path, statuses: tuple[int, ...], state: str, told: list[str]
+) -> None:
+    unit = """
+steps:
+- {name: all, foreach: [a, b], call: api.cancel, with: {id: item}}
+- {name: after, call: api.read, with: {id: a}}
+"""
+    error, _ = await run(tmp_path, unit, {}, *map(reply, statuses), reply(500))
+    assert isinstance(error, CallError)
+    assert error.extra["steps"]["all"] == state
+    assert list(error.extra.get("changed", {})) == told
+    assert error.outcome == ("partly" if told else "unknown")
+
+
+async def test_of_a_long_loop_of_changes_the_ids_are_told(tmp_path: Path) -> None:
+    unit = """
+steps:
+- {name: all, foreach: [a, b], call: api.capture, with: {id: item}}
+- {name: two, call: api.read, with: {id: b}}
+"""
+    long = reply(data={"capture_id": "c-1", "lines": ["x" * 1000] * 100})
+    error, _ = await run(tmp_path, unit, {}, long, long, reply(500))
+    assert isinstance(error, CallError)
+    assert error.extra["changed"]["all"] == [{"item": item, "result": {"capture_id": "c-1"}} for item in "ab"]
+
+
+async def test_the_answers_of_a_flow_are_bounded_together(tmp_path: Path) -> None:
+    unit = """
+steps:
+- {name: all, foreach: [a, b, c, d, e], concurrency: 1, call: api.read, with: {id: item}}
+- {name: one, call: api.capture, with: {id: a}}
+mappings: [{target: codes, value: '$.all[*].error.code'}]
+"""
+    settings = Settings(max_parsed_bytes=1000)
+    async with RecordingUpstream(reply(data=["x" * 850])) as upstream:
+        path = write_capability(tmp_path, flow(unit))
+        async with live(path, None, {"api": upstream.url}, settings) as units:
+            with pytest.raises(CallError) as caught:
+                await units["act"].call({})
+    error = caught.value
+    assert (error.code, error.outcome, error.retry_safe) == ("answer-too-large", "done", False)
+    assert error.extra["steps"] == {"all": "done", "one": "done"}
 
 
 async def test_of_a_long_answer_of_a_change_its_ids_are_told(tmp_path: Path) -> None:

@@ -25,12 +25,15 @@ from capstan.plan.flow import (
     with_declared,
 )
 from capstan.plan.request import HttpRequest
+from capstan.plan.scope import steps_in
 from capstan.plan.shape import Whole
 from capstan.plan.types import CallPlan, FlowPlan, StepPlan, UnitPlan
 from capstan.plan.values import ABSENT
 from capstan.settings import Settings
 
 _TOLD_BYTES: Final = 16 * 1024
+_TOLD_TEXT: Final = 200
+_ANSWERS: Final = 4  # that a flow keeps may be as large as one may be
 
 
 class LiveFlow(LiveUnit):
@@ -67,6 +70,7 @@ class _Run:
         self._states: dict[str, str] = {}  # of the steps that ran, as callers are told
         self._changed: list[tuple[str, CallPlan, HttpRequest]] = []  # what did, or may have done, something upstream
         self._failed = ""
+        self._taken = 0  # bytes of all answers
         self._stopping = False  # after a failure: what is under way may end, and nothing begins
         self._heads: dict[str, tuple[int, tuple[tuple[str, str], ...], bool]] = {}  # status, headers, without a body
 
@@ -190,6 +194,8 @@ class _Run:
             raise
         try:
             decoded = await parsed(call, request, response, self._live.settings)
+            self._taken += response.taken
+            response.refuse_in_all(self._taken, _ANSWERS * self._live.settings.max_parsed_bytes)
         except CallError as error:
             self._note(step, request, error.outcome)
             if isinstance(error, ShapeError):
@@ -211,6 +217,9 @@ class _Run:
         items = foreach.list(self._scope, step.name)
         results: list[Any] = [None] * len(items)
         numbers = iter(range(len(items)))
+        does, known = step.does, None
+        if isinstance(does, LookupPlan) and foreach.key not in steps_in(does.index):
+            known = does.known(self._scope)  # once, not for each item
 
         async def work() -> None:
             for number in numbers:
@@ -218,10 +227,10 @@ class _Run:
                     return
                 item = items[number]
                 try:
-                    result = await self._one(step, {**self._scope, foreach.key: item})
+                    scope = {**self._scope, foreach.key: item}
+                    result = does.find(scope, known) if isinstance(does, LookupPlan) else await self._one(step, scope)
                     results[number] = {"item": item, "result": result}
                 except CallError as error:
-                    self._states[step.name] = "partly"
                     results[number] = {"item": item, "error": problem_of(error)}
 
         workers = [asyncio.create_task(work()) for _ in range(min(foreach.concurrency, len(items)))]
@@ -231,8 +240,7 @@ class _Run:
             await _end(workers, spare=lambda _: False)
             raise
         begun = [result for result in results if result is not None]
-        if len(begun) < len(items):  # another step failed meanwhile
-            self._states[step.name] = "partly" if begun else "not-sent"
+        self._states[step.name] = _state_of(begun, broken_off=len(begun) < len(items))  # where another step failed
         return begun
 
     # --- telling
@@ -246,7 +254,7 @@ class _Run:
             order = [step.name for step in self._steps]
             told = {name: self._states[name] for name in sorted(self._states, key=order.index)}
             error.extra = {**error.extra, "steps": told}
-        effects = {step.name for step in self._steps if step.effect != "read"}
+        effects = dict.fromkeys(name for name, _, _ in self._changed)
         if changed := {name: _short(self._scope[step_key(name)]) for name in effects if step_key(name) in self._scope}:
             error.extra = {**error.extra, "changed": changed}  # an id among it may be all there is to go on by
         if any(name != self._failed for name, _, _ in self._changed):
@@ -272,12 +280,30 @@ def _is_callers_item(step: StepPlan, reference: str) -> bool:
     return step_key(re.split(r"[.\[]", reference.removeprefix("$."), maxsplit=1)[0]) == loop.key
 
 
+def _state_of(results: list[Any], *, broken_off: bool) -> str:
+    """What is known of a loop, from what is known of its items."""
+    outcomes = {result["error"]["outcome"] if "error" in result else "done" for result in results}
+    if broken_off:
+        outcomes.add("not-sent")
+    if len(outcomes) == 1:
+        return str(outcomes.pop())
+    return "done" if not outcomes else "refused" if outcomes == {"refused", "not-sent"} else "partly"
+
+
 def _short(answer: Any) -> Any:
-    """An answer as it is told beside an error: of a long one, what is no list and no object."""
+    """An answer as it is told beside an error: of a long one what is no list and no object, in a loop for each item."""
     if len(to_json(answer)) <= _TOLD_BYTES:
         return answer
-    members = answer.items() if isinstance(answer, dict) else ()
-    return {name: value for name, value in members if not isinstance(value, (dict, list)) and len(str(value)) <= 200}
+    if isinstance(answer, list):
+        return [{name: _scalars(value) for name, value in one.items()} for one in answer if isinstance(one, dict)]
+    return _scalars(answer) if isinstance(answer, dict) else {}
+
+
+def _scalars(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value if len(str(value)) <= _TOLD_TEXT else None
+    kept = ((name, inner) for name, inner in value.items() if not isinstance(inner, (dict, list)))
+    return {name: inner for name, inner in kept if len(str(inner)) <= _TOLD_TEXT}
 
 
 def _of_nothing(response: UpstreamResponse) -> dict[str, Any]:

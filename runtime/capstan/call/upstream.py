@@ -48,6 +48,7 @@ class UpstreamResponse:
         self._response, self._plan, self._request, self._mask = response, plan, request, mask
         self.status = response.status
         self.media_type = mask.text(response.headers.get("Content-Type", ""))
+        self.taken = 0  # bytes of the body that `read` gave
 
     @property
     def passed_headers(self) -> tuple[tuple[str, str], ...]:
@@ -86,12 +87,20 @@ class UpstreamResponse:
         length = self.content_length
         if length is None or length > limit:
             pieces = [piece async for piece in self._pieces(limit)]
-            return self._mask.data(b"".join(pieces))
+            body = self._mask.data(b"".join(pieces))
+            self.taken = len(body)
+            return body
+        self.taken = length
         try:
             return self._mask.data(await self._response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._response.close()
             raise _translate(error, self._plan, self._request, answered=self.status) from error
+
+    def refuse_in_all(self, taken: int, limit: int) -> None:
+        """Raise an UpstreamError where several answers are larger together than they may be."""
+        if taken > limit:
+            raise self._broken("answer-too-large", f"gave answers of more than {limit:,} bytes in one flow")
 
     def refuse_longer(self, limit: int) -> None:
         """Raise an UpstreamError where the body is announced as longer."""

@@ -82,26 +82,26 @@ class LookupPlan:
     value: Source
     fields: tuple[str, ...]
 
-    def find(self, arguments: Arguments) -> Any:
-        """What is found: an object or nothing for one value, a list for a list of values."""
+    def find(self, arguments: Arguments, known: Mapping[str, Any] | None = None) -> Any:
+        """What is found: an object or nothing for one value, a list for a list of values. `known` spares the search."""
+        if known is None:
+            known = self.known(arguments)
         wanted = self.value.get(arguments)
-        entries = self._entries(self.index.get(arguments))
+        if wanted is ABSENT or wanted is None:
+            return None
         if not isinstance(wanted, list):
-            return None if wanted is ABSENT or wanted is None else self._picked(entries, wanted)
-        known: dict[str, Any] = {}
-        for entry in reversed(entries):
-            if (value := entry.get(self.match)) is not None:
-                known[to_text(value)] = entry
+            entry = known.get(to_text(wanted))
+            return None if entry is None else self._fields(entry)
         found = (known.get(to_text(item)) for item in wanted)
         return [self._fields(entry) for entry in found if entry is not None]
 
-    def _picked(self, entries: list[dict[str, Any]], wanted: Any) -> Any:
-        text = to_text(wanted)
-        for entry in entries:
-            value = entry.get(self.match)
-            if value is not None and to_text(value) == text:
-                return self._fields(entry)
-        return None
+    def known(self, arguments: Arguments) -> Mapping[str, Any]:
+        """The entries by what their field has, as text; of several with the same, the first."""
+        known: dict[str, Any] = {}
+        for entry in reversed(self._entries(self.index.get(arguments))):
+            if (value := entry.get(self.match)) is not None:
+                known[to_text(value)] = entry
+        return known
 
     def _fields(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         return {name: entry.get(name) for name in self.fields}
