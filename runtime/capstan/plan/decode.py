@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from capstan.errors import Problem
-from capstan.load.document import Place
 from capstan.load.files import find_written, is_file
 from capstan.load.model import AnswerFormat
+from capstan.load.walk import walk
 from capstan.plan.formats.avro_records import plan_avro
 from capstan.plan.formats.charset import charset_of
 from capstan.plan.formats.html_tables import plan_html
@@ -183,14 +183,9 @@ def plan_decoder(answer: AnswerFormat | None, problems: list[Problem], files: li
             return None
         read = _prepare(known, answer, files)
     except _Told as told:
-        at = _at(answer.at, told.keyword)
-        problems.append(Problem(told.code, told.message, at, told.hint))
+        problems.append(Problem(told.code, told.message, (answer.at / told.keyword).location(), told.hint))
         return None
     return Decoder(answer.format, read, known.media_type, answer.schema or "")
-
-
-def _at(at: Place, keyword: str) -> Any:
-    return (at / keyword).location()
 
 
 def _prepare(known: _Format, answer: AnswerFormat, files: list[str]) -> Read:
@@ -248,14 +243,6 @@ def limit_passing(passing: Passing | None, of_adapter: int | None) -> Passing | 
 
 def names_in_paths(value: Any, depth: int) -> Iterator[str]:
     """The names that paths in a part of a file begin with: the first ones, or as many as `depth`."""
-    match value:
-        case str():
-            for path in _PATH.finditer(value):
-                yield from (plain or single or double for plain, single, double in _NAME.findall(path[0])[:depth])
-        case tuple() | list():
-            for item in value:
-                yield from names_in_paths(item, depth)
-        case dict():
-            yield from names_in_paths(list(value.values()), depth)
-        case _ if is_dataclass(value) and not isinstance(value, Place):
-            yield from names_in_paths([getattr(value, one.name) for one in fields(value)], depth)
+    for text in walk(value):
+        for path in _PATH.finditer(text) if isinstance(text, str) else ():
+            yield from (plain or single or double for plain, single, double in _NAME.findall(path[0])[:depth])

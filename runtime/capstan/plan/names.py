@@ -18,7 +18,7 @@ from capstan.load.model import Parameter, Unit, Where, WithEntry
 from capstan.load.schema import Checker, closest, suggest
 from capstan.plan.fitting import fitted
 from capstan.plan.inputs import Inputs
-from capstan.plan.scope import ReferenceFault, Scope
+from capstan.plan.scope import ReferenceFault, Scope, first_name, secrets_in
 from capstan.plan.target import PLACES, Target, template_names
 from capstan.plan.values import ABSENT, Constant, Joined, Source, source_tree, to_text, tree
 from capstan.plan.variables import Variables
@@ -204,7 +204,7 @@ class Names:
         scoped = self.scoped(value)
         if scoped is not None and "{{" not in value:
             return self._reference(scoped, parameter, at)
-        if _STEP.match(value) or (self.scope.item is not None and _first(value) == self.scope.item):
+        if _STEP.match(value) or (self.scope.item is not None and first_name(value) == self.scope.item):
             return fitted(self.step_source(value, at), parameter)
         if self._is_elsewhere(value, at):
             return Constant(ABSENT)
@@ -232,6 +232,12 @@ class Names:
         except ReferenceFault as fault:
             self.problem("unknown-name", str(fault), at, fault.hint)
             return Constant(ABSENT)
+
+    def shared(self, source: Source, at: Place) -> Source:
+        """What goes to callers, or to a script that could give it to them: no bound variable may be in it."""
+        for shown in secrets_in(source):
+            self.problem("secret-in-answer", f"'{shown}' would give a bound variable to callers", at)
+        return source
 
     def _is_elsewhere(self, name: str, at: Place) -> bool:
         """Whether a name is an input of another adapter of the file, which is told."""
@@ -362,10 +368,6 @@ class Names:
         assert self.target is not None
         draft = self.inputs[name] if name in self.inputs else self.inputs.derive(name, parameter, self.target)
         return self.inputs.use(draft, parameter if parameter.where == "path" else None)
-
-
-def _first(reference: str) -> str:
-    return reference.partition(".")[0].partition("[")[0]
 
 
 def _member(parameter: Parameter, key: str, at: Place) -> Parameter:

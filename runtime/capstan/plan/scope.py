@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from capstan.load.document import Place
 from capstan.load.expression import ExpressionError
 from capstan.load.jsonpath import JsonPath, parse_jsonpath, split_root
 from capstan.load.schema import suggest
+from capstan.load.walk import walk
 from capstan.plan.flow import LAST_WITH_DECLARED, declared_key, step_key
 from capstan.plan.values import Constant, FromStep
 
@@ -20,6 +20,11 @@ class ReferenceFault(Exception):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+
+def first_name(reference: str) -> str:
+    """`order` of `$.order.id`, `order.id` or `order[0]`."""
+    return reference.removeprefix("$.").partition(".")[0].partition("[")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Scope:
 
     def begins(self, text: str) -> bool:
         """Whether `a.b` or `a[0]` begins with the name of a step or an item."""
-        return self.knows(text.partition(".")[0].partition("[")[0])
+        return self.knows(first_name(text))
 
     def path(self, text: str) -> FromStep:
         """`$.step.path`, or `step.path` of a template -> where its value is.
@@ -80,26 +85,11 @@ class Scope:
 
 def secrets_in(value: Any) -> Iterator[str]:
     """How every bound variable in a part of a plan is shown, but for settings."""
-    if isinstance(value, Constant):
-        if value.shown is not None and "{{" in value.shown:  # by its name; settings are shown by their values
-            yield value.shown
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from secrets_in(item)
-    elif is_dataclass(value) and not isinstance(value, (type, Place, JsonPath)):
-        for item in fields(value):
-            yield from secrets_in(getattr(value, item.name))
+    for part in walk(value, Constant, JsonPath):
+        if isinstance(part, Constant) and part.shown is not None and "{{" in part.shown:
+            yield part.shown  # by its name; settings are shown by their values
 
 
 def steps_in(value: Any) -> Iterator[str]:
     """The keys of everything that a part of a plan takes from steps."""
-    if isinstance(value, FromStep):
-        yield value.key
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from steps_in(item)
-    elif isinstance(value, dict):
-        yield from steps_in(list(value.values()))
-    elif is_dataclass(value) and not isinstance(value, (type, Place, JsonPath)):
-        for item in fields(value):
-            yield from steps_in(getattr(value, item.name))
+    return (part.key for part in walk(value, FromStep, JsonPath) if isinstance(part, FromStep))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from capstan.load import model
 from capstan.load.condition import Condition, Valued
@@ -24,9 +24,9 @@ from capstan.plan.flow import (
     step_key,
 )
 from capstan.plan.names import Names
-from capstan.plan.output import plan_outputs
+from capstan.plan.output import Resolve, plan_outputs
 from capstan.plan.request import RequestPlan
-from capstan.plan.scope import Scope, secrets_in, steps_in
+from capstan.plan.scope import Scope, first_name, steps_in
 from capstan.plan.script import plan_script
 from capstan.plan.shape import Object
 from capstan.plan.target import Target
@@ -66,14 +66,15 @@ class FlowPlanner:
             does = calls.get(step.name) if target is not None else self._does(step)
             if does is None:
                 continue
+            effect = does.effect if isinstance(does, types.CallPlan) else "read"
             when = None if step.when is None else self._condition(step, step.when, step.at / "when")
-            foreach = None if step.foreach is None else self._foreach(step, step.foreach, does)
+            foreach = None if step.foreach is None else self._foreach(step, step.foreach, effect)
             if foreach is not None and isinstance(does, types.CallPlan):
                 self._tell_of_one_key(step, does.request, does.idempotency_header, foreach.key)
-            asks = list(dict.fromkeys(steps_in((does, _leaves(when), foreach, _leaves_of_assert(does)))))
+            asks = frozenset(steps_in((does, when, foreach)))
             planned.append(
                 types.StepPlan(
-                    step.name, does, self._after(step, asks, calls, planned), when, foreach,
+                    step.name, does, self._after(step, asks, effect, planned), when, foreach,
                     _declared(target), early=isinstance(does, types.CallPlan) and not asks and foreach is None,
                 )
             )  # fmt: skip
@@ -91,8 +92,8 @@ class FlowPlanner:
 
     def _inside(self, step: model.Step, target: Target | None) -> Names:
         """The names as one step sees them: the inputs are the unit's, the places it fills its own."""
-        with_ = getattr(step.does, "with_", ())
-        call = getattr(step.does, "call", None)
+        with_ = step.does.with_ if isinstance(step.does, (model.CallStep, model.ScriptStep)) else ()
+        call = step.does.call if isinstance(step.does, model.CallStep) else None
         unit = replace(self._names.unit, with_=with_, call=call, call_at=step.does.at)
         return replace(self._names, unit=unit, target=target, sources={}, bound={}, scope=self._scope(step))
 
@@ -135,7 +136,7 @@ class FlowPlanner:
             case model.ScriptStep() as script:
                 plan = plan_script(script, self._scripting, names.problem)
                 # What a script makes of a secret no mask would know.
-                members = tuple((e.name, _shared(names, names.reference(e.value, e.at), e.at)) for e in script.with_)
+                members = tuple((e.name, names.shared(names.reference(e.value, e.at), e.at)) for e in script.with_)
                 for draft in names.inputs.values():
                     draft.used = True  # it sees all of them
                 if plan is None:
@@ -146,9 +147,9 @@ class FlowPlanner:
         return None
 
     def _shown(self, names: Names, name: str, at: Place) -> Source:
-        return _shared(names, names.hole(name, at), at)
+        return names.shared(names.hole(name, at), at)
 
-    def _foreach(self, step: model.Step, foreach: model.Foreach, does: Any) -> ForeachPlan:
+    def _foreach(self, step: model.Step, foreach: model.Foreach, effect: model.Effect) -> ForeachPlan:
         names = self._inside(step, None)
         names = replace(names, scope=replace(names.scope, item=None))
         taken = ""
@@ -159,7 +160,7 @@ class FlowPlanner:
         if taken:
             names.problem("duplicate-name", f"the item is called '{foreach.name}', as {taken} is",
                           foreach.at, "choose another name with 'as'")  # fmt: skip
-        items = _shared(names, names.reference(foreach.items, foreach.at), foreach.at)  # told beside each result
+        items = names.shared(names.reference(foreach.items, foreach.at), foreach.at)  # told beside each result
         argument = ""
         if isinstance(items, Constant) and isinstance(items.value, str):
             names.problem("unknown-name", f"'{foreach.items}' names no input and no step", foreach.at,
@@ -167,8 +168,7 @@ class FlowPlanner:
         elif isinstance(items, FromInput):
             argument = items.name
             _bound_items(names, argument, foreach)
-        reads = getattr(does, "effect", "read") == "read"
-        concurrency = foreach.concurrency or (_READS_AT_ONCE if reads else 1)
+        concurrency = foreach.concurrency or (_READS_AT_ONCE if effect == "read" else 1)
         return ForeachPlan(items, step_key(foreach.name), min(concurrency, _MOST_AT_ONCE), foreach.max_items, argument)
 
     def _tell_of_one_key(self, step: model.Step, request: RequestPlan, header: str | None, item: str) -> None:
@@ -182,27 +182,25 @@ class FlowPlanner:
     # --- order
 
     def _after(
-        self, step: model.Step, asks: list[str], calls: dict[str, types.CallPlan], before: list[types.StepPlan]
+        self, step: model.Step, asks: frozenset[str], effect: model.Effect, before: list[types.StepPlan]
     ) -> tuple[str, ...]:
         """What a step waits for: whose answers it uses; what changes something, as the file has them in order; and
         what asserts. Steps of one `parallel` wait for nothing of each other.
         """
-        keys = set(asks)
-        changes = step.name in calls and calls[step.name].effect != "read"
         sees_all = isinstance(step.does, model.ScriptStep)
         groups = {s.name: s.group for s, _ in self._targets}
         waits = []
         for earlier in before:
             apart = step.group is not None and groups[earlier.name] == step.group
-            used = step_key(earlier.name) in keys or declared_key(earlier.name) in keys
-            barrier = changes or sees_all or earlier.effect != "read" or isinstance(earlier.does, AssertPlan)
+            used = step_key(earlier.name) in asks or declared_key(earlier.name) in asks
+            barrier = effect != "read" or sees_all or earlier.effect != "read" or isinstance(earlier.does, AssertPlan)
             if used or (barrier and not apart):
                 waits.append(earlier.name)
         return tuple(waits)
 
     # --- the answer
 
-    def answer(self, outputs: tuple[model.Output, ...], resolve: Any) -> FlowAnswer:
+    def answer(self, outputs: tuple[model.Output, ...], resolve: Resolve) -> FlowAnswer:
         """What the flow answers: its mappings, shaped by its outputs, or what its outputs take from its steps."""
         unit = self._names.unit
         self._names.scope = self.whole_scope
@@ -220,12 +218,12 @@ class FlowPlanner:
         if isinstance(value, str):
             root = value.strip().removeprefix("{{").removesuffix("}}").strip()
             if root.startswith("$."):
-                first = root[2:].partition(".")[0].partition("[")[0]
+                first = first_name(root)
                 near = "" if not first or self.whole_scope.knows(first) else suggest(first, self.whole_scope.earlier)
                 if near:
                     message = f"'{value}' is looked for in the last answer: '{first}' is no step"
                     names.warn("text-like-reference", message, mapped.at, near)
-        return _shared(names, names.reference(value, mapped.at), mapped.at)
+        return names.shared(names.reference(value, mapped.at), mapped.at)
 
 
 def asked_inputs(names: Names, targets: Sequence[tuple[model.Step, Target | None]]) -> tuple[str, ...]:
@@ -239,13 +237,6 @@ def asked_inputs(names: Names, targets: Sequence[tuple[model.Step, Target | None
         drafts = [names.inputs.find(names.scoped(name) or name) for name in step.when.asked_for()]
         found += [draft.name for draft in drafts if draft is not None]
     return tuple(dict.fromkeys(found))
-
-
-def _shared(names: Names, source: Source, at: Place) -> Source:
-    """What goes to callers, or to a script that could give it to them: no bound variable may be in it."""
-    for shown in secrets_in(source):
-        names.problem("secret-in-answer", f"'{shown}' would give a bound variable to callers", at)
-    return source
 
 
 def _declared_names(target: Target) -> frozenset[str]:
@@ -281,14 +272,6 @@ def _of_item(output: model.Output) -> model.Output:
     if path is None or path.chain is None or path.chain[:1] != ("*",):
         return output
     return replace(output, path=JsonPath("$", path.chain[1:]))
-
-
-def _leaves(condition: Condition | None) -> Any:
-    return None if condition is None else condition.root
-
-
-def _leaves_of_assert(does: Any) -> Any:
-    return does.condition.root if isinstance(does, AssertPlan) else None
 
 
 def _bound_items(names: Names, argument: str, foreach: model.Foreach) -> None:

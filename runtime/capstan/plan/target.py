@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
-from capstan.load.document import Place
 from capstan.load.expression import PathTemplate, Template, fold, match_name
 from capstan.load.model import ConsumedApi, ConsumedOperation, Parameter, Where
+from capstan.load.walk import walk
 from capstan.plan import types
 from capstan.plan.auth import Credential
 from capstan.plan.decode import Decoder
@@ -77,13 +77,6 @@ class Target:
 
 def template_names(value: Any) -> Iterator[str]:
     """The names in the templates of a body or a value, however deep."""
-    match value:
-        case Template():
-            yield from value.holes
-        case dict():
-            yield from template_names(list(value.values()))
-        case list() | tuple():
-            for item in value:
-                yield from template_names(item)
-        case _ if is_dataclass(value) and not isinstance(value, Place):
-            yield from template_names([getattr(value, f.name) for f in fields(value)])
+    for part in walk(value, Template):
+        if isinstance(part, Template):
+            yield from part.holes

@@ -19,7 +19,6 @@ from capstan.plan.inputs import Inputs
 from capstan.plan.names import Names
 from capstan.plan.output import Resolve, mock_outputs, plan_outputs
 from capstan.plan.output_schema import output_schema
-from capstan.plan.scope import secrets_in
 from capstan.plan.shape import is_static
 from capstan.plan.steps import FlowPlanner, asked_inputs
 from capstan.plan.target import Target
@@ -110,10 +109,7 @@ def _output_value(names: Names, template: Template, at: Place) -> Source:
         if names.variables.declares(name) and not names.variables.is_setting(name):
             names.problem("secret-in-answer", f"'{{{{{name}}}}}' would give a bound variable to callers", at / "value")
             return Constant(ABSENT)
-    source = names.resolve(template, at)
-    for shown in secrets_in(source):  # one that is not declared, or fills what the output names
-        names.problem("secret-in-answer", f"'{shown}' would give a bound variable to callers", at / "value")
-    return source
+    return names.shared(names.resolve(template, at), at / "value")  # one may be undeclared, or fill what is named
 
 
 def _input_schema(inputs: tuple[types.Input, ...]) -> dict[str, Any]:
