@@ -46,6 +46,29 @@ async def authorized(url: str) -> str:
     return session
 
 
+async def placed(url: str) -> str:
+    """An order of 10000 that nothing was captured of."""
+    session = await authorized(url)
+    user = (DEMO_VARIABLES["KLARNA_API_USERNAME"], DEMO_VARIABLES["KLARNA_API_PASSWORD"])
+    async with httpx2.AsyncClient(trust_env=False, auth=user, base_url=url) as klarna:
+        token = (await klarna.get(f"/payments/v1/sessions/{session}")).json()["authorization_token"]
+        order: str = (await klarna.post(f"/payments/v1/authorizations/{token}/order", json=BASKET)).json()["order_id"]
+    return order
+
+
+async def test_a_capture_whose_answer_was_lost_is_found_again(sandbox: str) -> None:
+    order = await placed(sandbox)
+    fault = {"kind": "timeout-after", "method": "POST", "path": "/ordermanagement/*/captures", "count": 1}
+    async with httpx2.AsyncClient(trust_env=False, base_url=sandbox) as operator:
+        assert (await operator.post("/sandbox/faults", json=fault)).status_code < 300
+    async with flows(sandbox) as call:
+        lost = await call("capture_if_allowed", order_id=order, captured_amount=10000, **KEY)
+        assert (lost["outcome"], lost["retry_safe"]) == ("unknown", True)
+        found = await call("capture_if_allowed", order_id=order, captured_amount=10000, **KEY)
+    assert found["capture_id"]
+    assert (found["captured_amount"], found["remaining_authorized_amount"]) == (10000, 0)
+
+
 async def test_a_payment_is_taken_from_its_session_and_given_back_in_part(sandbox: str) -> None:
     session = await authorized(sandbox)
     async with flows(sandbox) as call:
@@ -65,15 +88,29 @@ async def test_a_payment_is_taken_from_its_session_and_given_back_in_part(sandbo
         assert again["after"]["refunded_amount"] == 400
 
 
+async def test_a_repeat_is_known_by_its_key_even_where_the_order_allows_no_more(sandbox: str) -> None:
+    """What was captured or refunded before the answer was lost is found again, and not refused as too much."""
+    session = await authorized(sandbox)
+    async with flows(sandbox) as call:
+        order = (await call("session_to_capture", session_id=session, **KEY))["order_id"]
+        whole = {"order_id": order, "refunded_amount": 10000, **KEY}
+        first = await call("refund_and_compare", **whole)
+        again = await call("refund_and_compare", **whole)
+        assert again["refund_id"] == first["refund_id"]
+        assert again["after"] == first["after"] == {"captured_amount": 10000, "refunded_amount": 10000}
+        other = await call("refund_and_compare", **{**whole, "idempotency_key": "5b9a2a0e-6f4f-4c0e-9a4e-0d3f3f5c9e12"})
+        assert other["code"] == "assertion-failed"
+
+
 async def test_money_moves_only_where_the_order_allows_it(sandbox: str) -> None:
     session = await authorized(sandbox)
     async with flows(sandbox) as call:
         order = (await call("session_to_capture", session_id=session, **KEY))["order_id"]
         refused = await call("capture_if_allowed", order_id=order, captured_amount=1, **KEY)
         assert (refused["code"], refused["status"], refused["outcome"]) == ("assertion-failed", 409, "not-sent")
-        assert refused["detail"] == f"nothing was captured: order {order} is CAPTURED, fraud status ACCEPTED"
+        assert refused["detail"] == f"this call captured nothing: order {order} is CAPTURED, fraud status ACCEPTED"
         refused = await call("refund_and_compare", order_id=order, refunded_amount=10001, **KEY)
-        assert refused["steps"] == {"before": "done", "refundable": "not-sent"}
+        assert refused["steps"] == {"before": "done", "made": "done", "refundable": "not-sent"}
         assert "10001 asked" in refused["detail"]
 
 
@@ -98,7 +135,8 @@ async def test_an_audit_of_fifteen_orders_is_one_table_in_their_order(sandbox: s
     assert [row["order_id"] for row in table] == asked
     assert [row["status"] for row in table] == ["CAPTURED"] * 7 + [None] + ["CAPTURED"] * 7
     assert table[7]["problem"] == "'order-management-orders' refused the call with 404"
-    assert table[0]["problem"] is None
+    assert table[0]["problem"] is table[0]["reason"] is None
+    assert table[7]["reason"]
 
 
 async def test_an_order_that_is_placed_and_not_captured_is_named(tmp_path: object) -> None:
