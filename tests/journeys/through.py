@@ -29,7 +29,8 @@ from journeys.running import REPOSITORY
 from sandbox.client import Reply
 
 LIBRARY: Final = REPOSITORY / "capabilities" / "klarna"
-_TOOL_SETS: Final = ("klarna-orders.yaml", "klarna-payment-lifecycle.yaml")  # they repeat operations
+# They repeat operations, or put several into one; of those is tests/library/test_order_flows.py.
+_TOOL_SETS: Final = ("klarna-orders.yaml", "klarna-payment-lifecycle.yaml", "klarna-order-flows.yaml")
 
 
 @dataclass(frozen=True)
