@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from call.flows import flow, problems, run
-from capstan.errors import CallError, FlowError, LoadError, ShapeError
+from capstan.call.problem import status_of
+from capstan.errors import CallError, FlowError, LoadError, ShapeError, UpstreamRefused
 from capstan.load import load
 from capstan.plan.build import build_plan
 from capstan.settings import Settings
@@ -641,6 +642,19 @@ steps:
     assert error.extra["steps"]["all"] == state
     assert list(error.extra.get("changed", {})) == told
     assert error.outcome == ("partly" if told else "unknown")
+
+
+@pytest.mark.parametrize(("key", "status"), [("", 502), (", Idempotency-Key: k", 429)])
+async def test_nobody_is_invited_to_repeat_what_is_partly_done(tmp_path: Path, key: str, status: int) -> None:
+    unit = f"""
+steps:
+- {{name: one, call: api.capture, with: {{id: a{key}}}}}
+- {{name: two, call: api.capture, with: {{id: b{key}}}}}
+"""
+    error, _ = await run(tmp_path, unit, {}, reply(data={}), reply(429, headers={"Retry-After": "1"}))
+    assert isinstance(error, UpstreamRefused)
+    assert (error.outcome, error.retry_safe, status_of(error)) == ("partly", status == 429, status)
+    assert [name for name, _ in error.headers] == (["Retry-After"] if status == 429 else [])
 
 
 async def test_of_a_long_loop_of_changes_the_ids_are_told(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from capstan.call.problem import problem_of
 from capstan.call.scripts import Scripts
 from capstan.call.unit import Answer, LiveUnit, parsed
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
-from capstan.errors import BindError, CallError, FlowError, ShapeError
+from capstan.errors import BindError, CallError, FlowError, ShapeError, UpstreamRefused
 from capstan.plan.body import to_json
 from capstan.plan.flow import (
     LAST,
@@ -154,18 +154,18 @@ class _Run:
         if name in self._skipped:
             return
         if step.when is not None and name not in self._bound and not decide(step.when, self._scope, name):
+            self._skipped.add(name)
             return
         try:
             value = await (self._one(step, self._scope) if step.foreach is None else self._each(step, step.foreach))
         except CallError as error:
-            self._states[name] = error.outcome
+            self._states[name] = error.outcome if isinstance(step.does, CallPlan) else "failed"
             self._failed = self._failed or name
             if not isinstance(error, FlowError):
                 error.message = f"step '{name}': {error.message}"
             raise
         except asyncio.CancelledError:
-            if isinstance(step.does, CallPlan) and step.effect != "read":
-                self._states[name] = "unknown"
+            self._states[name] = "stopped" if step.effect == "read" else "unknown"
             raise
         self._states.setdefault(name, "done")
         self._scope[step_key(name)] = value
@@ -250,16 +250,20 @@ class _Run:
 
     def _complete(self, error: CallError) -> None:
         """Add what the whole flow did to what one step met."""
-        if self._states:
-            order = [step.name for step in self._steps]
-            told = {name: self._states[name] for name in sorted(self._states, key=order.index)}
-            error.extra = {**error.extra, "steps": told}
+        error.extra = {**error.extra, "steps": {step.name: self._state(step.name) for step in self._steps}}
         effects = dict.fromkeys(name for name, _, _ in self._changed)
         if changed := {name: _short(self._scope[step_key(name)]) for name in effects if step_key(name) in self._scope}:
             error.extra = {**error.extra, "changed": changed}  # an id among it may be all there is to go on by
         if any(name != self._failed for name, _, _ in self._changed):
             error.outcome = "partly"
+        elif not self._changed and self._live.unit.effect != "read":
+            error.outcome = "not-sent"  # what was only read is nothing that happened
         error.retry_safe = error.retry_safe and self._repeatable()
+        if isinstance(error, UpstreamRefused) and not error.retry_safe:  # nobody shall be told when to call again
+            error.headers = tuple(header for header in error.headers if header[0].lower() != "retry-after")
+
+    def _state(self, step: str) -> str:
+        return self._states.get(step) or ("skipped" if step in self._skipped else "not-reached")
 
 
 def _bind(call: CallPlan, scope: Mapping[str, Any], step: StepPlan) -> HttpRequest:

@@ -21,6 +21,8 @@ def status_of(error: CallError) -> int:
             return error.status
         case UpstreamTimeout():
             return 504
+        case UpstreamRefused(status=429) if not error.retry_safe:
+            return 502  # of several steps some are done: a client that repeats what is 429 must not repeat those
         case UpstreamRefused() if 400 <= error.status < 500 and error.status not in _OUR_FAULT:
             return error.status
         case UpstreamError() | ShapeError():
