@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capstan.load.condition import Undecided, Valued, parse_condition
+from capstan.load.condition import Name, Undecided, Valued, parse_condition
 from capstan.load.expression import ExpressionError
 
 VALUES: Mapping[str, Any] = {
@@ -110,7 +110,14 @@ def test_what_is_no_condition_is_refused(text: str) -> None:
 
 def test_its_names_are_found_wherever_they_stand() -> None:
     text = "a and not b == c or length($.d.e) in [f, rest.g] and h + i > 0"
-    assert list(parse_condition(text).names()) == ["a", "b", "c", "$.d.e", "f", "rest.g", "h", "i"]
+    found: list[str] = []
+
+    def meaning(name: str) -> Name:
+        found.append(name)
+        return Name(name)
+
+    assert parse_condition(text).resolved(meaning) == parse_condition(text)
+    assert found == ["a", "b", "c", "$.d.e", "f", "rest.g", "h", "i"]
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,9 @@ from capstan.load.expression import fold, match_name, parse_template
 from capstan.load.node import Node
 from capstan.load.responses import is_json, parse_media_type
 from capstan.load.schema import suggest
+from capstan.load.units import units_of, with_units
 
 ReadUnit = Callable[[str, Node], model.Unit]
-
-Functions = Mapping[str, tuple[model.Aggregate, model.Unit]]
 
 
 # --- tree -> model
@@ -89,18 +88,6 @@ def parse_ref(node: Node) -> model.Ref | None:
 # --- references
 
 
-def units_of(adapter: model.Adapter) -> list[model.Unit]:
-    """Everything of an adapter that calls something."""
-    if isinstance(adapter, model.RestAdapter):
-        return [operation.unit for operation in adapter.operations]
-    found = [tool.unit for tool in adapter.tools]
-    found += [resource.source for resource in adapter.resources if isinstance(resource.source, model.Unit)]
-    for prompt in adapter.prompts:
-        if not isinstance(prompt.messages, model.Written):
-            found += [message.content for message in prompt.messages if isinstance(message.content, model.Unit)]
-    return found
-
-
 def resolve_refs(capability: model.Capability) -> tuple[model.Capability, list[Problem]]:
     """The capability with every `ref` replaced by what it refers to, and what is wrong with that."""
     if not any(unit.ref is not None for adapter in capability.exposes for unit in units_of(adapter)):
@@ -126,42 +113,15 @@ class _Resolver:
                 self._functions.setdefault(name, (aggregate, function))
 
     def adapter(self, adapter: model.Adapter) -> model.Adapter:
-        match adapter:
-            case model.RestAdapter():
-                return replace(adapter, operations=tuple(map(self._operation, adapter.operations)))
-            case model.McpAdapter():
-                return replace(
-                    adapter,
-                    tools=tuple(map(self._tool, adapter.tools)),
-                    resources=tuple(map(self._resource, adapter.resources)),
-                    prompts=tuple(map(self._prompt, adapter.prompts)),
-                )
-
-    def _operation(self, operation: model.RestOperation) -> model.RestOperation:
-        unit = self._unit(operation.unit)
-        return replace(operation, unit=unit, tags=operation.tags or unit.tags)
-
-    def _tool(self, tool: model.McpTool) -> model.McpTool:
-        unit = self._unit(tool.unit)
-        return replace(tool, unit=unit, hints=_hints(unit.semantics, tool.hints))
-
-    def _resource(self, resource: model.McpResource) -> model.McpResource:
-        if not isinstance(resource.source, model.Unit) or resource.source.ref is None:
-            return resource
-        unit = self._unit(resource.source)
+        """The adapter without references. What it does not say of itself, functions say of it."""
+        found = with_units(adapter, self._unit)
+        if isinstance(found, model.RestAdapter):
+            return replace(found, operations=tuple(replace(o, tags=o.tags or o.unit.tags) for o in found.operations))
         return replace(
-            resource, source=unit, title=resource.title or unit.title,
-            description=resource.description or unit.description, mime_type=resource.mime_type or unit.media_type,
-        )  # fmt: skip
-
-    def _prompt(self, prompt: model.McpPrompt) -> model.McpPrompt:
-        if isinstance(prompt.messages, model.Written):
-            return prompt
-        messages = tuple(
-            message if isinstance(message.content, str) else replace(message, content=self._unit(message.content))
-            for message in prompt.messages
+            found,
+            tools=tuple(replace(tool, hints=_hints(tool.unit.semantics, tool.hints)) for tool in found.tools),
+            resources=tuple(map(_described, found.resources)),
         )
-        return replace(prompt, messages=messages)
 
     def _unit(self, unit: model.Unit) -> model.Unit:
         if unit.ref is None:
@@ -220,6 +180,16 @@ class _Resolver:
 
     def tell(self, code: str, message: str, at: Place, hint: str, *, key: bool = False) -> None:
         self.problems.append(Problem(code, message, at.location(key=key), hint))
+
+
+def _described(resource: model.McpResource) -> model.McpResource:
+    unit = resource.source
+    if isinstance(unit, model.Written):
+        return resource
+    return replace(
+        resource, title=resource.title or unit.title, description=resource.description or unit.description,
+        mime_type=resource.mime_type or unit.media_type,
+    )  # fmt: skip
 
 
 def _mentions(value: Any, name: str) -> bool:

@@ -140,10 +140,6 @@ class Condition:
         """
         return holds(self.root, arguments)
 
-    def names(self) -> Iterator[str]:
-        """Every name in it, as written."""
-        return (node.text for node in _nodes(self.root) if isinstance(node, Name))
-
     def asked_for(self) -> Iterator[str]:
         """Names that are asked for being given: those that stand alone."""
         match self.root:
@@ -192,14 +188,6 @@ def _is_in(value: Any, holder: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _nodes(node: Any) -> Iterator[Any]:
-    yield node
-    for item in fields(node) if hasattr(node, "__dataclass_fields__") else ():
-        inner = getattr(node, item.name)
-        for one in inner if isinstance(inner, tuple) else (inner,):
-            yield from _nodes(one)
 
 
 def _resolved(node: Any, meaning: Callable[[str], Valued]) -> Any:

@@ -14,6 +14,7 @@ from capstan.load.files import find_written, is_file
 from capstan.load.other import read_other
 from capstan.load.parse import parse_capability
 from capstan.load.schema import suggest
+from capstan.load.units import with_units
 
 Part = TypeVar("Part", model.Bind, model.ConsumedApi, model.Aggregate, model.RestAdapter | model.McpAdapter)
 
@@ -136,35 +137,7 @@ def _aliased_aggregate(aggregate: model.Aggregate, alias: str) -> model.Aggregat
 
 def _aliased_adapter(adapter: model.Adapter, alias: str) -> model.Adapter:
     """As of an aggregate."""
-    own = adapter.namespace
-    match adapter:
-        case model.RestAdapter():
-            operations = tuple(replace(item, unit=_aliased_unit(item.unit, own)) for item in adapter.operations)
-            return replace(adapter, namespace=alias, operations=operations)
-        case model.McpAdapter():
-            return replace(
-                adapter,
-                namespace=alias,
-                tools=tuple(replace(tool, unit=_aliased_unit(tool.unit, own)) for tool in adapter.tools),
-                resources=tuple(_aliased_resource(resource, own) for resource in adapter.resources),
-                prompts=tuple(_aliased_prompt(prompt, own) for prompt in adapter.prompts),
-            )
-
-
-def _aliased_resource(resource: model.McpResource, own: str) -> model.McpResource:
-    if isinstance(resource.source, model.Written):
-        return resource
-    return replace(resource, source=_aliased_unit(resource.source, own))
-
-
-def _aliased_prompt(prompt: model.McpPrompt, own: str) -> model.McpPrompt:
-    if isinstance(prompt.messages, model.Written):
-        return prompt
-    messages = tuple(
-        message if isinstance(message.content, str) else replace(message, content=_aliased_unit(message.content, own))
-        for message in prompt.messages
-    )
-    return replace(prompt, messages=messages)
+    return replace(with_units(adapter, lambda unit: _aliased_unit(unit, adapter.namespace)), namespace=alias)
 
 
 def _aliased_unit(unit: model.Unit, own: str) -> model.Unit:

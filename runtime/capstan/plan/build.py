@@ -11,9 +11,9 @@ from urllib.parse import unquote
 
 from capstan.errors import LoadError, Problem, in_file_order
 from capstan.load import model, read
-from capstan.load.aggregates import units_of
 from capstan.load.document import Place
 from capstan.load.expression import Hole, fold
+from capstan.load.units import units_of
 from capstan.plan import types
 from capstan.plan.consumed import Consumed
 from capstan.plan.credentials import Credentials
