@@ -184,7 +184,7 @@ class ThroughMcp(Through):
 
 def reply_of(result: Any) -> Reply:
     """What a tool call gave, as if it were an HTTP answer."""
-    content = result.content[-1]  # a file comes after a line about it
+    content = result.content[0]  # of a file, a line about it comes after
     resource = getattr(content, "resource", None)
     if resource is not None:
         blob = getattr(resource, "blob", None)
