@@ -327,7 +327,72 @@ def test_explain_of_a_wrong_file_exits_1(wrong: Path) -> None:
     assert "[unknown-operation]" in found.stderr
 
 
+def test_explain_of_a_folder_asks_for_one_file_and_names_them(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(HELLO.read_text())
+    found = capstan("explain", tmp_path)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr == (
+        f"capstan: {tmp_path} is a folder; give one file:\n"
+        f"  capstan explain {tmp_path}/a.yaml\n  capstan explain {tmp_path}/b.yaml\n"
+    )
+
+
 # --- call
+
+
+_NAMESAKES = """\
+naftiko: 1.0.0-alpha2
+info: {label: Names}
+capability:
+  exposes:
+  - type: mcp
+    namespace: m
+    port: 9090
+    tools:
+    - {name: both, description: B., outputParameters: [{name: from, value: tool}]}
+    - {name: tool, description: T., outputParameters: [{name: from, value: tool}]}
+    resources:
+    - {name: tool, uri: 'data://tool', outputParameters: [{name: from, value: resource}]}
+    - {name: resource, uri: 'data://it', outputParameters: [{name: from, value: resource}]}
+    prompts:
+    - {name: both, template: [{role: user, call: m2.x}]}
+    - {name: prompt, template: [{role: user, call: m2.x}]}
+  - type: rest
+    namespace: r
+    port: 8080
+    resources:
+    - {path: /both, operations: [{method: GET, name: both, outputParameters: [{name: from, value: operation}]}]}
+  consumes:
+  - namespace: m2
+    baseUri: http://127.0.0.1:1
+    resources: [{name: x, path: /x, operations: [{name: x, method: GET}]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "taken", "told"),
+    [
+        ("both", "operation", "'both' is called as an operation; a tool of that name does something else"),
+        ("tool", "tool", "'tool' is called as a tool; a resource of that name does something else"),
+        ("resource", "resource", ""),
+    ],
+)
+def test_call_takes_an_operation_before_a_tool_and_says_which(tmp_path: Path, name: str, taken: str, told: str) -> None:
+    file = tmp_path / "names.yaml"
+    file.write_text(_NAMESAKES)
+    found = capstan("call", file, name)
+    assert (found.returncode, json.loads(found.stdout)) == (0, {"from": taken})
+    assert told in found.stderr
+    assert told or "called as" not in found.stderr
+
+
+def test_call_never_takes_what_a_prompt_calls(tmp_path: Path) -> None:
+    file = tmp_path / "names.yaml"
+    file.write_text(_NAMESAKES)
+    found = capstan("call", file, "prompt")
+    assert (found.returncode, found.stdout) == (2, "")
+    assert "has no 'prompt'" in found.stderr
 
 
 def test_call_works_without_any_network() -> None:

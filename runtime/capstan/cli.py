@@ -20,13 +20,15 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 from urllib.parse import urlsplit
 
 from capstan.errors import CallError, CapabilityError, LoadError, Problem, in_file_order
+from capstan.explained import print_explained
 from capstan.load.files import find_files
 from capstan.plan.build import plan_file
 from capstan.plan.explain import explain
+from capstan.plan.types import CapabilityPlan, UnitPlan
 from capstan.plan.variables import read_values
 from capstan.resources import VERSION
 from capstan.settings import is_loopback
-from capstan.terminal import bold, print_forward, print_problems, print_prompt, print_resource, print_unit
+from capstan.terminal import print_problems
 
 if TYPE_CHECKING:
     from capstan.companion import Companion
@@ -42,6 +44,7 @@ examples:
   capstan serve capabilities/ --sandbox       all of it against a sandbox of its own: no account, no network
 """
 _SANDBOX_PORT: Final = 8181
+_MOST_SHOWN: Final = 10
 
 
 class UsageError(CapabilityError):
@@ -176,27 +179,18 @@ def _files(count: int) -> str:
 
 
 def _explain(options: argparse.Namespace) -> int:
+    if Path(options.file).is_dir():
+        inside = find_files([options.file])[0]
+        shown = "".join(f"\n  capstan explain {file}" for file in inside[:_MOST_SHOWN])
+        more = f"\n  and {len(inside) - _MOST_SHOWN} more" if len(inside) > _MOST_SHOWN else ""
+        raise UsageError(f"{options.file} is a folder; give one file:{shown}{more}")
     plan, warnings = plan_file(options.file, settings=os.environ)
     told = explain(plan)
     if options.json:
         print(json.dumps(told, ensure_ascii=False, indent=2, default=str))
         return 0
     print_problems(warnings)
-    print(bold(told["title"]))
-    for adapter in told["rest"]:
-        print(f"\nREST on port {adapter['port']}")
-        for operation in adapter["operations"]:
-            print_unit(operation["route"], operation, places=True)
-        for forward in adapter.get("forwards", ()):
-            print_forward(forward)
-    for adapter in told["mcp"]:
-        print(f"\nMCP on {'stdio' if adapter['port'] is None else 'port ' + str(adapter['port'])}")
-        for tool in adapter["tools"]:
-            print_unit(tool["tool"], tool, places=False)
-        for resource in adapter.get("resources", ()):
-            print_resource(resource)
-        for prompt in adapter.get("prompts", ()):
-            print_prompt(prompt)
+    print_explained(told)
     return 0
 
 
@@ -242,12 +236,7 @@ def _call(options: argparse.Namespace) -> int:
     from capstan.settings import read_settings
 
     plan, _ = plan_file(options.file, _environ(options), _base_uris(options))
-    units = {unit.name: unit for unit in reversed(plan.units)}
-    if options.unit not in units:
-        from capstan.load.schema import suggest
-
-        raise UsageError(f"{options.file} has no '{options.unit}'; {suggest(options.unit, units)}")
-    unit = units[options.unit]
+    unit = _called(plan, options)
     arguments = _arguments(options.arguments, {item.name: item.schema for item in unit.inputs})
     settings = replace(read_settings(os.environ), stand_ins=_stand_ins(options.sandbox_port) if options.sandbox else {})
 
@@ -278,6 +267,29 @@ def _call(options: argparse.Namespace) -> int:
     if not options.json:
         print(f"status {status}", file=sys.stderr)
     return 0
+
+
+def _called(plan: CapabilityPlan, options: argparse.Namespace) -> UnitPlan:
+    """The operation, else the tool, else the resource of a name. What a prompt calls has no name of its own."""
+    kinds: dict[str, list[UnitPlan]] = {
+        "an operation": [operation.unit for adapter in plan.rest for operation in adapter.operations],
+        "a tool": [tool.unit for adapter in plan.mcp for tool in adapter.tools],
+        "a resource": [r.source for adapter in plan.mcp for r in adapter.resources if isinstance(r.source, UnitPlan)],
+    }
+    found = [(kind, unit) for kind, units in kinds.items() for unit in units if unit.name == options.unit]
+    if not found:
+        from capstan.load.schema import suggest
+
+        names = dict.fromkeys(unit.name for units in kinds.values() for unit in units)
+        raise UsageError(f"{options.file} has no '{options.unit}'; {suggest(options.unit, names)}")
+    kind, unit = found[0]
+    others = [
+        other for other, one in found[1:] if (one.call, one.flow, one.shape) != (unit.call, unit.flow, unit.shape)
+    ]
+    if others:
+        also = " and ".join(dict.fromkeys("another" if other == kind else other for other in others))
+        print(f"capstan: '{unit.name}' is called as {kind}; {also} of that name does something else", file=sys.stderr)
+    return unit
 
 
 def _arguments(texts: Sequence[str], schemas: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

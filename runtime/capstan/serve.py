@@ -353,7 +353,7 @@ async def _watch(server: _Server, options: Options, stop: asyncio.Event, known: 
             continue
         known = found
         try:
-            site, _ = await loop.run_in_executor(None, load_site, options)
+            site, warnings = await loop.run_in_executor(None, load_site, options)
             wanted = {port.port for port in site.ports}
             moved = [port.port for port in site.ports if server.has_moved(port)]
             if moved:
@@ -368,6 +368,8 @@ async def _watch(server: _Server, options: Options, stop: asyncio.Event, known: 
             # Its kind only, for its text may quote a value.
             logger.error("Capstan failed over the change; the last good state goes on: %s", type(fault).__name__)  # noqa: TRY400
             continue
+        for warning in warnings:
+            logger.warning("%s: %s [%s]", warning.at, warning.message, warning.code)
         server.replace(site)
         await server.listen(sockets)
         for number in server.ports - wanted:

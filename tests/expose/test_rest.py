@@ -168,3 +168,11 @@ async def test_head_is_get_without_its_content(client: Client) -> None:
 async def test_a_declared_route_goes_before_a_page(client: Client) -> None:
     assert (await client.send("/echo/fixed"))[1]["content-type"] == "application/json"
     assert (await client.send("/page"))[2] == b"<p>"
+
+
+async def test_a_path_that_is_not_there_leads_to_the_routes_or_to_mcp() -> None:
+    app = RestApp([], Settings(), {"/docs": lambda: (b"text/html", b"page")}, ("/mcp", "/echo/mcp", "/shop/mcp"))
+    async with running(app) as client:
+        assert "/docs" in (await client.json("/cap"))["hint"]
+        assert (await client.json("/shops/mcp"))["hint"] == "MCP is spoken at /shop/mcp, /mcp, /echo/mcp"
+        assert "/docs" in (await client.json("/" + "mcp" * 500))["hint"]

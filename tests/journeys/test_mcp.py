@@ -602,3 +602,10 @@ async def test_a_path_that_is_not_there_says_where_mcp_is_spoken(server: Capstan
         found = (await http.get("/docs")).json()
     assert found["code"] == "no-route"
     assert found["hint"].startswith("MCP is spoken at /mcp")
+
+
+@pytest.mark.parametrize(("wrong", "meant"), [("/othermcp/mcp", "/other-mcp/mcp"), ("/shop-mcp", "/shop-mcp/mcp")])
+async def test_a_mistyped_path_of_mcp_is_told_the_nearest_first(server: Capstan, wrong: str, meant: str) -> None:
+    async with client(server.mcp.removesuffix("/mcp")) as http:
+        found = (await http.post(wrong)).json()
+    assert found["hint"].startswith(f"MCP is spoken at {meant}, ")

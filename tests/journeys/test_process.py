@@ -489,6 +489,18 @@ async def test_a_wrong_change_is_told_and_the_last_good_state_goes_on(tmp_path: 
         assert (await http.get("/v1/hello/Ada")).json() == {"message": "Back, Ada!"}
 
 
+async def test_a_reload_tells_the_warnings_of_the_new_state(tmp_path: Path) -> None:
+    file = tmp_path / "hello.yaml"
+    file.write_text(HELLO.read_text())
+    async with serving(file, "--watch") as server:
+        assert "unused-input" not in server.talk
+        change(file, "        - {name: name, in", "        - {name: idle, type: string}\n        - {name: name, in")
+        await server.said("reloaded")
+        (line,) = [line for line in server.err if "[unused-input]" in line]
+        assert "warning: " in line
+        assert "hello.yaml:20:" in line
+
+
 async def test_a_change_of_a_file_of_types_is_taken_over(tmp_path: Path, upstream: RecordingUpstream) -> None:
     types = tmp_path / "parts.yaml"
     types.write_text("naftiko: 1.0.0-alpha2\ntypes: {id: {type: string, maxLength: 1}}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
@@ -36,6 +37,7 @@ Page = Callable[[], tuple[bytes, bytes]]  # media type and content, made when fi
 
 _BUFFERED_BYTES: Final = 64 * 1024  # a longer answer is streamed
 _JSON: Final = b"application/json"
+_COMPARED: Final = 100  # characters of a path that is not there; who sends more has not mistyped
 
 
 class RestUnit:
@@ -63,7 +65,7 @@ class RestApp:
         self._router: Router[RestUnit] = Router()
         self._settings = settings
         self._pages = pages  # a declared route of the same path goes first
-        self._hint = _hint(pages, elsewhere)
+        self._elsewhere = elsewhere
         self._forwards = forwards
         for unit in units:
             self._router.add(unit.plan.method, unit.plan.segments, unit)
@@ -100,7 +102,7 @@ class RestApp:
         await respond_problem(send, 404, {
             "type": "urn:capstan:error:no-route", "title": "Not Found", "status": 404, "code": "no-route",
             "detail": "there is no route of this path", "outcome": "not-sent", "retry_safe": True,
-            **self._hint,
+            **_hint(scope["path"], self._pages, self._elsewhere),
         }, head=method == "HEAD")  # fmt: skip
 
     async def _not_by_this_method(self, method: str, allowed: set[str], send: Send) -> None:
@@ -191,12 +193,13 @@ class RestApp:
         return pieces, bytes(taken), True
 
 
-def _hint(pages: Mapping[str, Page], elsewhere: Sequence[str]) -> dict[str, str]:
+def _hint(path: str, pages: Mapping[str, Page], elsewhere: Sequence[str]) -> dict[str, str]:
     """What whoever asked for a path that is not there may have meant."""
-    if pages:
+    near = difflib.get_close_matches(path, elsewhere, n=1, cutoff=0.6) if len(path) <= _COMPARED else []
+    if pages and not (near and "mcp" in path.lower()):
         return {"hint": "the routes are listed at /docs and /openapi.json"}
-    shown = ", ".join(sorted(elsewhere, key=len)[:4])
-    return {"hint": f"MCP is spoken at {shown}{', ...' if len(elsewhere) > 4 else ''}"} if elsewhere else {}
+    shown = list(dict.fromkeys([*near, *sorted(elsewhere, key=len)]))[:4]
+    return {"hint": f"MCP is spoken at {', '.join(shown)}{', ...' if len(elsewhere) > 4 else ''}"} if shown else {}
 
 
 def _made(replies: Replies) -> bytes:

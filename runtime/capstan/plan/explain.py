@@ -50,6 +50,7 @@ def explain(plan: CapabilityPlan) -> dict[str, Any]:
             {
                 "namespace": adapter.namespace,
                 "port": adapter.port,
+                **({} if adapter.port is None else {"paths": ["/mcp", f"/{adapter.namespace}/mcp"]}),
                 "tools": [
                     {"tool": tool.name, "hints": describe(tool.hints), **_unit(tool.unit)} for tool in adapter.tools
                 ],
@@ -155,8 +156,9 @@ def _step(step: StepPlan) -> dict[str, Any]:
             return told | {
                 "lookup": list(fields), "in": describe(index), "where": f"{match} is {describe(value)}",
             }  # fmt: skip
-        case AssertPlan(condition):
-            return told | {"assert": condition.text}
+        case AssertPlan(condition, message):
+            said = {"message": "".join(map(_inline, message))} if message else {}
+            return told | {"assert": condition.text, **said}
         case ScriptRun(script):
             limits = {"seconds": script.timeout_seconds, "statements": script.statement_limit}
             return told | {"script": [source.name for source in script.sources], "language": script.language, **limits}

@@ -1,0 +1,326 @@
+"""What `explain` says of a plan, as lines for a person: each thing once, none wider than the terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from capstan.terminal import bold, dim
+
+_WIDTH: Final = 100  # where nobody says how wide it is
+_NARROWEST: Final = 40
+_MOST_NAMED: Final = 8
+_UNIT: Final = "      "
+_USUAL: Final = {"Json": "application/json", "Form": "application/x-www-form-urlencoded"}
+_PATH: Final = re.compile(r"\$((?:\.[\w-]+)+)( \([^)]*\))?")
+
+Told = Mapping[str, Any]
+
+
+def print_explained(told: Told) -> None:
+    """All that `explain` has to say of one file."""
+    for line in _Page(told).lines():
+        print(line)
+
+
+class _Page:
+    def __init__(self, told: Told) -> None:
+        self._told = told
+        self._width = max(_NARROWEST, shutil.get_terminal_size((_WIDTH, 24)).columns)
+        self._common = _common_headers(told)
+        self._printed: list[tuple[Any, Any, str]] = []  # what a unit takes, what it does, and what it is called
+
+    def lines(self) -> Iterator[str]:
+        yield bold(self._told["title"])
+        alike: dict[str, list[str]] = {}
+        for namespace, headers in self._common.items():
+            alike.setdefault(json.dumps(headers, default=str), []).append(namespace)
+        for namespaces in alike.values():
+            yield ""
+            yield from self._wrapped("", f"Every call to {', '.join(namespaces)} has")
+            for key, value in self._common[namespaces[0]].items():
+                yield from self._wrapped("  ", f"header {key}: {value}")
+        for adapter in self._told["rest"]:
+            yield f"\nREST on port {adapter['port']}"
+            for operation in adapter["operations"]:
+                yield from self._unit(operation["route"], operation, places=True)
+            for forward in adapter.get("forwards", ()):
+                yield from self._forward(forward)
+        for adapter in self._told["mcp"]:
+            yield f"\nMCP on {_where(adapter)}"
+            for tool in adapter["tools"]:
+                yield from self._unit(tool["tool"], tool)
+            for resource in adapter.get("resources", ()):
+                yield from self._resource(resource)
+            for prompt in adapter.get("prompts", ()):
+                yield from self._prompt(prompt)
+        for control in self._told.get("control", ()):
+            yield f"\nHealth on port {control['port']}: /health/live, /health/ready"
+
+    # --- what is exposed
+
+    def _unit(self, name: str, unit: Told, *, places: bool = False) -> Iterator[str]:
+        yield ""
+        yield f"  {bold(name)}  {dim(unit['effect'])}"
+        yield from self._inside(name, unit, _UNIT, places=places)
+
+    def _inside(self, name: str, unit: Told, indent: str, *, places: bool = False) -> Iterator[str]:
+        takes = {key: {**item, "in": None} for key, item in unit["inputs"].items()}
+        does = [unit["call"], unit.get("steps"), unit.get("mappings"), unit["answer"]]
+        first = next(((seen, known) for seen, did, known in self._printed if did == does), None)
+        if first is not None and takes == first[0]:
+            yield from self._wrapped(indent, f"the same as {first[1]}")
+            return
+        for key, item in unit["inputs"].items():
+            yield from self._wrapped(indent, f"{key}: {_input(item, places=places)}")
+        if first is not None:
+            yield from self._wrapped(indent, f"-> does what {first[1]} does")
+            return
+        self._printed.append((takes, does, name))
+        yield from self._does(unit, indent)
+        answer = _through(unit["answer"], unit["mappings"]) if "mappings" in unit else unit["answer"]
+        if answer != "as it comes":
+            yield from self._data(indent, "<- ", answer, long="<- answers with:")
+
+    def _does(self, unit: Told, indent: str) -> Iterator[str]:
+        for step in unit.get("steps", ()):
+            yield from self._step(step, indent)
+        if unit["call"] is not None:
+            yield from self._call(unit["call"], indent)
+        elif "steps" not in unit:
+            yield f"{indent}-> no call: the answer is all in the file"
+
+    def _forward(self, forward: Told) -> Iterator[str]:
+        but = f" but {', '.join(forward['not'])}" if "not" in forward else ""
+        yield ""
+        yield f"  {bold(forward['route'])}  {dim('forward')}"
+        yield from self._wrapped(_UNIT, f"-> any method{but} to {forward['url']}")
+        yield from self._wrapped(_UNIT, f"with the caller's headers: {', '.join(forward['trusted']) or 'none'}")
+
+    def _resource(self, resource: Told) -> Iterator[str]:
+        if "files" not in resource:
+            yield from self._unit(resource["resource"], resource)
+            return
+        yield ""
+        yield f"  {bold(resource['resource'] + '/...')}  {dim('read')}"
+        yield from self._wrapped(_UNIT, f"-> the files in {resource['files']}")
+
+    def _prompt(self, prompt: Told) -> Iterator[str]:
+        yield ""
+        yield f"  {bold(prompt['prompt'])}  {dim('prompt')}"
+        for name, argument in prompt["arguments"].items():
+            yield f"{_UNIT}{name}: string, {'required' if argument['required'] else 'optional'}"
+        for message in prompt["messages"]:
+            if "text" in message:
+                text = " ".join(message["text"].split())
+                shown = text if len(text) <= 100 else text[:96] + " ..."
+                yield from self._wrapped(_UNIT, f"{message['role']}: {shown}")
+            else:
+                yield f"{_UNIT}{message['role']}: the answer of this call  {dim(message['effect'])}"
+                yield from self._inside(f"the prompt {prompt['prompt']}", message, _UNIT + "    ")
+
+    # --- what is done
+
+    def _step(self, step: Told, indent: str) -> Iterator[str]:
+        told = [f"when {step['when']}"] if "when" in step else []
+        if (loop := step.get("foreach")) is not None:
+            told.append(f"for each of {_inline(loop['items'])}, {loop['concurrency']} at a time")
+        yield from self._wrapped(indent, f"{', '.join([step['step'], *told])}:")
+        indent += "  "
+        if "lookup" in step:
+            text = f"-> looks up {', '.join(step['lookup'])} in {_inline(step['in'])}, where {step['where']}"
+            yield from self._wrapped(indent, text)
+        elif "assert" in step:
+            yield from self._wrapped(indent, f"-> goes on only if {step['assert']}")
+            if "message" in step:
+                yield from self._wrapped(indent + "   ", f"else: {step['message']}")
+        elif "script" in step:
+            yield from self._wrapped(indent, f"-> runs {', '.join(step['script'])} ({step['language']})")
+        else:
+            yield from self._call(step, indent)
+
+    def _call(self, call: Told, indent: str) -> Iterator[str]:
+        yield from self._wrapped(indent, f"-> {call['method']} {call['url']}")
+        indent += "   "
+        common = self._common.get(_namespace(call), {})
+        for part in ("query", "headers", "cookies"):
+            for key, value in call.get(part, {}).items():
+                if part != "headers" or common.get(key) != value:
+                    yield from self._wrapped(indent, f"{part.rstrip('s')} {key}: {_inline(value)}")
+        if "body" in call:
+            yield from self._body(call["body"], indent)
+
+    def _body(self, body: Told, indent: str) -> Iterator[str]:
+        kind = body["kind"]
+        media_type = body.get("media_type", _USUAL.get(kind))
+        shown = f" ({media_type})" if media_type != _USUAL.get(kind) else ""
+        match body:
+            case {"source": source}:
+                content = source
+            case {"parts": [*parts]} if kind == "Text":
+                content = "".join(map(_inline, parts))
+            case {"fields": [*fields]}:
+                content = dict(fields)
+            case _:
+                content = {key: value for key, value in body.items() if key not in ("kind", "media_type")}
+        form = "" if kind in ("Json", "Text") else f"{kind.removeprefix('Whole').removesuffix('Text').lower()} "
+        yield from self._data(indent, f"body {form}", content, shown)
+
+    # --- lines
+
+    def _wrapped(self, indent: str, text: str) -> list[str]:
+        return textwrap.wrap(
+            text, self._width, initial_indent=indent, subsequent_indent=indent + "     ",
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
+
+    def _data(self, indent: str, lead: str, data: Any, trail: str = "", long: str = "") -> Iterator[str]:
+        """Data on one line as JSON; what does not fit there with a line for each member, below `long`."""
+        line = f"{indent}{lead}{_inline(data)}{trail}"
+        if not isinstance(data, (Mapping, list)) or not data or len(line) <= self._width:
+            yield from self._wrapped(indent, line.strip())
+            return
+        if lead:
+            yield f"{indent}{long or (lead.rstrip().removesuffix(':') + trail + ':')}"
+            indent += "   "
+        members = data.items() if isinstance(data, Mapping) else (("-", item) for item in data)
+        for key, value in members:
+            yield from self._data(indent, "- " if key == "-" else f"{key}: ", value)
+
+
+def _where(adapter: Told) -> str:
+    if adapter["port"] is None:
+        return "stdio"
+    return f"port {adapter['port']}, at {' and '.join(adapter['paths'])}"
+
+
+def _namespace(call: Told) -> str:
+    return str(call["operation"]).partition(".")[0]
+
+
+def _inline(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+# --- inputs
+
+
+def _input(item: Told, *, places: bool) -> str:
+    """`integer 1..9, default 1, from query`."""
+    schema = item["schema"]
+    told = [_kind(schema)]
+    if "default" in item:
+        told.append(f"default {_inline(item['default']) or repr('')}")
+    else:
+        told.append("required" if item["required"] else "optional")
+    if places:
+        told.append(f"from {item['in']}")
+    return ", ".join(told)
+
+
+def _kind(schema: Told) -> str:
+    """The type of a value and its limits, briefly."""
+    schema = _merged(schema)
+    if "const" in schema:
+        return f"always {_inline(schema['const'])}"
+    if "enum" in schema:
+        named = ", ".join(map(_inline, schema["enum"][:_MOST_NAMED]))
+        more = len(schema["enum"]) - _MOST_NAMED
+        return f"one of {named}" + (f" and {more} more" if more > 0 else "")
+    kind = schema.get("type", "any")
+    text = kind if isinstance(kind, str) else "|".join(kind)
+    if kind == "array" and isinstance(items := schema.get("items"), Mapping) and items:
+        item = _kind(items)
+        text += f" of ({item})" if ", " in item else f" of {item}"
+    if kind == "object" and (members := list(schema.get("properties", ()))):
+        text += f" with {', '.join(members[:_MOST_NAMED])}" + (", ..." if len(members) > _MOST_NAMED else "")
+    lowest, highest = schema.get("minimum"), schema.get("maximum")
+    if lowest is not None or highest is not None:
+        text += f" {_span(lowest, highest)}"
+    limits = [f"above {schema['exclusiveMinimum']}"] if "exclusiveMinimum" in schema else []
+    limits += [f"below {schema['exclusiveMaximum']}"] if "exclusiveMaximum" in schema else []
+    for least, most, what in (("minLength", "maxLength", "characters"), ("minItems", "maxItems", "items")):
+        if least in schema or most in schema:
+            limits.append(f"{_span(schema.get(least), schema.get(most))} {what}")
+    if "pattern" in schema:
+        limits.append(f"as {schema['pattern']}")
+    if "format" in schema:
+        limits.append(f"a {schema['format']}")
+    return ", ".join([text, *limits])
+
+
+def _span(lowest: Any, highest: Any) -> str:
+    if highest is None:
+        return f"{lowest} or more"
+    return f"at most {highest}" if lowest is None else f"{lowest}..{highest}" if lowest != highest else f"{lowest}"
+
+
+def _merged(schema: Told) -> Told:
+    """A schema together with the limits that `allOf` adds; where both say something, the input's own is shown."""
+    found = dict(schema)
+    for more in schema.get("allOf", ()):
+        found = {**more, **found}
+    return found
+
+
+# --- what is said once
+
+
+def _common_headers(told: Told) -> dict[str, dict[str, Any]]:
+    """What all calls of a namespace have in their headers, whatever is asked, where there are several: credentials."""
+    calls: dict[str, list[dict[str, Any]]] = {}
+    for call in _calls(told):
+        calls.setdefault(_namespace(call), []).append(call.get("headers", {}))
+    found = {}
+    for namespace, headers in calls.items():
+        first, *others = headers
+        same = {
+            key: value
+            for key, value in first.items()
+            if "<" not in str(value) and all(other.get(key) == value for other in others)
+        }
+        if others and same:
+            found[namespace] = same
+    return found
+
+
+def _calls(told: Any) -> Iterator[dict[str, Any]]:
+    """Every call in what is told, wherever it stands."""
+    if isinstance(told, dict):
+        if "operation" in told and "url" in told:
+            yield told
+            return
+        for value in told.values():
+            yield from _calls(value)
+    elif isinstance(told, list):
+        for value in told:
+            yield from _calls(value)
+
+
+def _through(answer: Any, mapped: Any) -> Any:
+    """The answer of a flow with what `mappings` puts in the places that its outputs read."""
+    if answer == "as it comes":
+        return mapped
+    if isinstance(answer, str):
+        found = _PATH.fullmatch(answer)
+        value = _at(mapped, found[1]) if found is not None else None
+        return answer if value is None or found is None else f"{_inline(value)}{found[2] or ''}"
+    if isinstance(answer, dict):
+        (key,) = answer if len(answer) == 1 else ("",)
+        below = _at(mapped, key[4:]) if key.startswith("at $.") else None
+        if isinstance(below, dict):
+            return _through(answer[key], below)
+        return {key: value if key.startswith("each ") else _through(value, mapped) for key, value in answer.items()}
+    return answer
+
+
+def _at(mapped: Any, path: str) -> Any:
+    for name in path.removeprefix("$").lstrip(".").split("."):
+        if not isinstance(mapped, dict) or name not in mapped:
+            return None
+        mapped = mapped[name]
+    return mapped
