@@ -11,8 +11,9 @@ from typing import Any, Final
 from capstan.call.guard import Guard
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
 from capstan.errors import ShapeError, UpstreamRefused
+from capstan.load.media_type import essence_of, is_json
 from capstan.plan.body import to_json
-from capstan.plan.decode import UNNAMED, Decoder, essence_of, is_binary, says_json
+from capstan.plan.decode import UNNAMED, Decoder, is_binary, says_json
 from capstan.plan.jsontext import parse_answer
 from capstan.plan.request import HttpRequest
 from capstan.plan.shape import Whole
@@ -108,8 +109,8 @@ def _comes_as_it_is(plan: CallPlan, response: UpstreamResponse, *, whole: bool) 
 
 def _may_be_json(response: UpstreamResponse) -> bool:
     """Whether an answer says that it is JSON, or nothing to the contrary."""
-    essence = response.media_type.partition(";")[0].strip().lower()
-    return essence in ("", "application/json", "text/plain", "text/json") or essence.endswith("+json")
+    essence = essence_of(response.media_type)
+    return essence in ("", "text/plain") or is_json(essence)
 
 
 async def parsed(plan: CallPlan, request: HttpRequest, response: UpstreamResponse, settings: Settings) -> Any:

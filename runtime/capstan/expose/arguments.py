@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import cookie_parser
 
 from capstan.errors import BindError
+from capstan.load.media_type import essence_of, is_json
 from capstan.load.schema import closest, suggest
 from capstan.plan.body import FORM, JsonPlan, TextPlan, WholeFormPlan
 from capstan.plan.jsontext import parse_json
@@ -103,15 +104,15 @@ class ArgumentReader:
                 arguments[name] = _read(read, name, cookies[name])
 
     def _read_body(self, body: bytes, media_type: str, arguments: dict[str, Any]) -> None:
-        essence = media_type.partition(";")[0].strip().lower()
-        is_json = essence in ("", "application/json") or essence.endswith("+json")
-        if self._text_body and self._whole is not None and not (is_json and essence):
+        essence = essence_of(media_type)
+        may_be_json = essence == "" or is_json(essence)
+        if self._text_body and self._whole is not None and not (may_be_json and essence):
             arguments[self._whole] = _utf8(body)
             return
         if self._form_body and self._whole is not None and essence == FORM:
             arguments[self._whole] = _utf8(body)
             return
-        if not is_json:
+        if not may_be_json:
             raise BindError("unsupported-media-type", f"the body is '{essence}', not JSON",
                             hint="send it with Content-Type: application/json", status=415)  # fmt: skip
         value = read_json(body)

@@ -24,6 +24,7 @@ from capstan.errors import CallError, ShapeError
 from capstan.expose.asgi import respond
 from capstan.expose.calllog import log_call, log_fault
 from capstan.expose.mcp_offer import LiveOffer, OfferServer
+from capstan.load.media_type import essence_of, is_json
 from capstan.plan.jsontext import is_deeper_than, parse_answer, parse_json
 from capstan.plan.types import UnitPlan
 from capstan.resources import VERSION
@@ -262,10 +263,10 @@ async def _result(answer: Answer, unit: UnitPlan, limit: int) -> types.CallToolR
         answer.response.close()
     if not body:
         return _of_nothing(answer)
-    media_type = answer.response.media_type.partition(";")[0].strip().lower()
-    is_json = media_type in ("", "application/json") or media_type.endswith("+json")
-    if is_json or media_type.startswith(_TEXTUAL) or media_type.endswith("+xml"):
-        return _of_text(body, unit, is_json=is_json)
+    media_type = essence_of(answer.response.media_type)
+    may_be_json = media_type == "" or is_json(media_type)
+    if may_be_json or media_type.startswith(_TEXTUAL) or media_type.endswith("+xml"):
+        return _of_text(body, unit, may_be_json=may_be_json)
     return _of_bytes(body, media_type, unit)
 
 
@@ -276,9 +277,9 @@ def _of_nothing(answer: Answer) -> types.CallToolResult:
     return _structured(told, json.dumps(told, ensure_ascii=False))
 
 
-def _of_text(body: bytes, unit: UnitPlan, *, is_json: bool) -> types.CallToolResult:
+def _of_text(body: bytes, unit: UnitPlan, *, may_be_json: bool) -> types.CallToolResult:
     text = body.decode("utf-8", "replace")
-    if is_json:
+    if may_be_json:
         with suppress(ValueError):
             return _of_value(parse_answer(body), text, unit)
     return types.CallToolResult(content=[types.TextContent(text=text)])

@@ -15,7 +15,8 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from capstan.call.problem import internal_problem, problem_of
 from capstan.call.unit import Answer
 from capstan.errors import BindError, CallError, UpstreamRefused
-from capstan.plan.decode import essence_of, is_binary, says_json
+from capstan.load.media_type import essence_of
+from capstan.plan.decode import is_binary, says_json
 from capstan.plan.formats.charset import charset_of, decode
 
 _NOT_FOUND_IN_SESSIONS: Final = -32002  # until 2025-11-25; retired since

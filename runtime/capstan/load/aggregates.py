@@ -14,8 +14,9 @@ from capstan.errors import Problem
 from capstan.load import model
 from capstan.load.document import Place
 from capstan.load.expression import fold, match_name, parse_template
+from capstan.load.media_type import essence_of, is_json
 from capstan.load.node import Node
-from capstan.load.responses import is_json, parse_media_type
+from capstan.load.responses import parse_media_type
 from capstan.load.schema import suggest
 from capstan.load.units import units_of, with_units
 
@@ -59,7 +60,7 @@ def _function(name: str, node: Node, read_unit: ReadUnit) -> model.Unit:
                             "say 'call' or 'steps' here; tools and operations refer to functions")  # fmt: skip
         unit = replace(unit, ref=None, refused=True)
     media_type = parse_media_type(node, "outputMediaType")
-    if media_type is not None and not is_json(media_type) and (unit.call is None or unit.outputs):
+    if media_type is not None and not is_json(essence_of(media_type)) and (unit.call is None or unit.outputs):
         message = f"the answer is put together from 'outputParameters' or steps: it is JSON, not {media_type}"
         node.reader.problem("bad-response", message, node.at("outputMediaType"))
     return replace(unit, semantics=_semantics(node), tags=node.texts("tags"), media_type=media_type)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from capstan.load import model
 from capstan.load.document import Place
 from capstan.load.expression import Template, fold, parse_json_template, parse_template
+from capstan.load.media_type import essence_of, is_json
 from capstan.load.node import Node
 
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -60,7 +61,7 @@ def _bare_body(node: Node, parameters: tuple[model.Parameter, ...], at: Place) -
     declared = [p for p in parameters if p.where == "header" and fold(p.name) == "content_type"]
     value = (declared[-1].value or declared[-1].default) if declared else None
     media_type = str(value) if isinstance(value, (Template, str)) else ""
-    kind = essence(media_type)
+    kind = essence_of(media_type)
     text = (node.text("body") or "").strip()
     if is_json(kind) or (not media_type and text[:1] in ("{", "[", '"')):
         return model.JsonBody(node.parse("body", parse_json_template, None), media_type or _MEDIA_TYPES["json"], at=at)
@@ -73,13 +74,3 @@ def _bare_body(node: Node, parameters: tuple[model.Parameter, ...], at: Place) -
     elif kind.startswith("application/sparql-"):
         encoding = "sparql"
     return model.TextBody(template, media_type or _MEDIA_TYPES["text"], encoding, at=at)
-
-
-def essence(media_type: str) -> str:
-    """A media type without its parameters."""
-    return media_type.partition(";")[0].strip().lower()
-
-
-def is_json(kind: str) -> bool:
-    """Whether the essence of a media type is JSON's."""
-    return kind.endswith(("/json", "+json"))

@@ -68,11 +68,6 @@ def _contents(node: Node) -> list[model.Content]:
     return found
 
 
-def is_json(media_type: str) -> bool:
-    essence = media_type.partition(";")[0].strip().lower()
-    return essence == "application/json" or essence.endswith("+json")
-
-
 def parse_media_type(node: Node, key: str) -> str | None:
     text = node.text(key)
     return text if text is not None and _check_media_type(node, text, node.at(key)) else None

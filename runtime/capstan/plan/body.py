@@ -16,8 +16,8 @@ from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
 
 from capstan.errors import BindError
-from capstan.load.body import essence, is_json
 from capstan.load.expression import Hole, Template
+from capstan.load.media_type import essence_of, is_json
 from capstan.load.model import Body, Encoding, FormBody, FormTextBody, JsonBody, MultipartBody, TextBody
 from capstan.plan import sparql
 from capstan.plan.values import (
@@ -208,7 +208,7 @@ def plan_body(body: Body, resolve: Resolve) -> BodyPlan:
 
 def plan_whole_body(source: Source, media_type: str) -> BodyPlan:
     """The body is one value of the caller's, sent as `media_type` says."""
-    kind = essence(media_type)
+    kind = essence_of(media_type)
     if kind == FORM:
         return WholeFormPlan(source)
     if is_json(kind):

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from capstan.errors import Problem
 from capstan.load.files import find_written, is_file
+from capstan.load.media_type import essence_of
 from capstan.load.model import AnswerFormat
 from capstan.load.walk import walk
 from capstan.plan.formats.avro_records import plan_avro
@@ -91,11 +92,6 @@ class _Format:
     media_type: re.Pattern[str]
     accept: tuple[str, ...]  # what is asked for, the best first
     schema: Literal["none", "text", "file"] = "none"
-
-
-def essence_of(media_type: str) -> str:
-    """`text/csv` of `Text/CSV; charset=utf-8`."""
-    return media_type.partition(";")[0].strip().lower()
 
 
 def says_json(media_type: str) -> bool:

@@ -9,8 +9,8 @@ from typing import Any, Final
 from capstan.errors import Problem
 from capstan.load import model
 from capstan.load.document import Place
-from capstan.load.responses import is_json
-from capstan.plan.decode import UNNAMED, essence_of
+from capstan.load.media_type import essence_of, is_json
+from capstan.plan.decode import UNNAMED
 
 _PROBLEM: Final = "application/problem+json"
 
@@ -62,17 +62,17 @@ def plan_replies(
         ),
         tuple(int(response.status) for response in successes if response.status.isdigit()),
         any(not response.status.isdigit() for response in successes),
-        next((t for t in (*types, media_type) if t is not None and (is_json(t) or not is_mapped)), None),
+        next((t for t in (*types, media_type) if t is not None and (is_json(essence_of(t)) or not is_mapped)), None),
     )
 
 
 def _check(response: model.Response, problems: list[Problem], *, is_mapped: bool) -> None:
     for content in response.content:
         if not response.status.startswith("2"):
-            if content.media_type.partition(";")[0].strip().lower() != _PROBLEM:
+            if essence_of(content.media_type) != _PROBLEM:
                 message = f"errors are sent as {_PROBLEM}, whatever is declared of {response.status}"
                 _tell(problems, "undeclared-content", message, content.at, warning=True)
-        elif is_mapped and (content.binary or not is_json(content.media_type)):
+        elif is_mapped and (content.binary or not is_json(essence_of(content.media_type))):
             what = "bytes" if content.binary else content.media_type
             message = f"the answer is put together from 'outputParameters' or steps: it is JSON, not {what}"
             _tell(problems, "bad-response", message, content.at)
