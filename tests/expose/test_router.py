@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import re
+import time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from capstan.expose.router import Router
 from capstan.load.expression import parse_route
@@ -50,6 +54,27 @@ ROUTES = router(
 )
 def test_a_path_finds_its_route(path: str, route: str, values: list[str]) -> None:
     assert found(ROUTES, path) == (route, values)
+
+
+TEMPLATES = ["{a}-{b}", "{a}-{b}-{c}.x", "-{a}{b}", "{a}-{b}{c}-", "{a}.{b}-.{c}", "x-{a}-x"]
+
+
+@given(st.sampled_from(TEMPLATES), st.text("-.x1", min_size=1, max_size=12))
+def test_of_variables_in_one_segment_each_is_as_short_as_can_be(template: str, text: str) -> None:
+    lazy = re.sub(r"\{.\}", "(.+?)", template.replace(".", r"\."))
+    match = re.fullmatch(lazy, text)
+    assert found(router(f"GET /{template}"), f"/{text}") == (
+        (f"/{template}", [*match.groups()]) if match else (None, [])
+    )
+
+
+@pytest.mark.parametrize("template", ["{a}-{b}-{c}.json", "{a}-{b}-{c}-{d}-{e}", "{a}{b}{c}{d}.x"])
+def test_a_long_segment_is_no_riddle(template: str) -> None:
+    built = router(f"GET /{template}")
+    began = time.perf_counter()
+    for text in ("-" * 60_000 + "/", "-" * 60_000 + "!", "a" * 60_000):
+        found(built, text)
+    assert time.perf_counter() - began < 1.0
 
 
 @pytest.mark.parametrize("path", ["/order", "/orders/1/2", "/orders//captures", "/v/12", "/files", "/Orders"])

@@ -263,5 +263,20 @@ def _route_segment(parts: tuple[str | Hole, ...], slots: Mapping[str, str]) -> t
     inputs = tuple(slots.get(part.name, part.name) for part in parts if isinstance(part, Hole))
     if len(parts) == 1:
         return types.RouteSegment(None, inputs)
-    pattern = "".join("(.+?)" if isinstance(part, Hole) else re.escape(unquote(part)) for part in parts)
-    return types.RouteSegment(None, inputs, pattern)
+    return types.RouteSegment(None, inputs, _segment_pattern(parts))
+
+
+def _segment_pattern(parts: tuple[str | Hole, ...]) -> str:
+    """Every variable ends where the text after it begins first, and the last with the segment.
+
+    What is found is kept (`?>`): looking for another place would find no more, and take a long path time that goes
+    with a power of its length.
+    """
+    literals = [""]
+    for part in parts:
+        if isinstance(part, Hole):
+            literals.append("")
+        else:
+            literals[-1] += re.escape(unquote(part))
+    first, *between, last = literals
+    return first + "".join(f"(?>(.+?){literal})" for literal in between) + f"(.+){last}"
