@@ -107,7 +107,7 @@ async def test_after_a_failed_step_nothing_more_is_sent(tmp_path: Path) -> None:
     arguments = {"id": "7", "address": "a", "parcel": "p"}
     error, requests = await outcome(tmp_path, TEXT, arguments, reply(500))
     assert isinstance(error, CallError)
-    assert (error.outcome, error.extra["steps"]) == ("unknown", {"moved": "unknown"})
+    assert (error.outcome, error.extra["steps"]) == ("unknown", {"moved": "unknown", "sent": "not-reached"})
     assert requests == ["PATCH /things/7"]
 
 

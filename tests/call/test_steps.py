@@ -229,7 +229,7 @@ steps:
     error, requests = await run(tmp_path, unit, {}, reply(201), RESET)
     assert isinstance(error, CallError)
     assert error.message.startswith("step 'two': 'api' ")
-    assert error.extra["steps"] == {"one": "done", "two": "unknown"}
+    assert error.extra["steps"] == {"one": "done", "two": "unknown", "three": "not-reached"}
     assert (error.outcome, error.retry_safe, len(requests)) == ("partly", True, 2)  # every change has its key
 
 
@@ -391,7 +391,7 @@ async def test_an_assert_that_does_not_hold_stops_the_flow_before_the_next_call(
     assert isinstance(error, FlowError)
     assert error.message == "order o-1 is AUTHORIZED, 900 left, 901 asked"
     assert (error.code, error.status, error.outcome, error.retry_safe) == ("assertion-failed", 409, "not-sent", True)
-    assert error.extra["steps"] == {"order": "done", "allowed": "not-sent"}
+    assert error.extra["steps"] == {"order": "done", "allowed": "failed", "captured": "not-reached"}
     assert [r.method for r in requests] == ["GET"]
 
 
@@ -641,7 +641,7 @@ steps:
     assert isinstance(error, CallError)
     assert error.extra["steps"]["all"] == state
     assert list(error.extra.get("changed", {})) == told
-    assert error.outcome == ("partly" if told else "unknown")
+    assert error.outcome == ("partly" if told else "refused")
 
 
 @pytest.mark.parametrize(("key", "status"), [("", 502), (", Idempotency-Key: k", 429)])
@@ -697,3 +697,42 @@ steps:
     error, _ = await run(tmp_path, unit, {}, reply(data=long), reply(500))
     assert isinstance(error, CallError)
     assert error.extra["changed"] == {"one": {"capture_id": "c-1"}}
+
+
+@pytest.mark.parametrize(
+    ("unit", "message"),
+    [
+        ("- {name: all, foreach: [x], as: one, call: api.read, with: {id: on}}", "'on' is sent as text, though it looks like"),
+        ("- {name: book, call: api.read, with: {id: a}}\noutputParameters: [{name: a, mapping: $.bok.title}]",
+         "'$.bok' is looked for in the last answer: 'bok' is no step"),
+    ],
+)  # fmt: skip
+def test_a_slip_of_the_pen_that_could_be_meant_is_told(tmp_path: Path, unit: str, message: str) -> None:
+    assert any(message in text for text in problems(tmp_path, "steps:\n" + unit)), problems(tmp_path, "steps:\n" + unit)
+
+
+async def test_a_loop_names_its_step_as_a_lookup_does(tmp_path: Path) -> None:
+    unit = """
+steps:
+- {name: list, call: api.all, with: {list: all}}
+- {name: each, foreach: list, call: api.read, with: {id: item}}
+"""
+    result, _ = await run(tmp_path, unit, {}, reply(data=["a"]), reply(data={"n": 1}))
+    assert result == [{"item": "a", "result": {"n": 1}}]
+
+
+async def test_what_was_not_reached_and_what_was_left_out_are_told_apart(tmp_path: Path) -> None:
+    unit = """
+inputParameters: [{name: go, type: boolean}]
+steps:
+- {name: first, call: api.read, with: {id: a}}
+- {name: maybe, when: go, call: api.cancel, with: {id: a}}
+- {name: second, call: api.read, with: {id: $.first.id}}
+- {name: last, call: api.cancel, with: {id: a}}
+"""
+    error, _ = await run(tmp_path, unit, {"go": False}, reply(data={"id": "b"}), reply(503))
+    assert isinstance(error, CallError)
+    assert error.extra["steps"] == {
+        "first": "done", "maybe": "skipped", "second": "unknown", "last": "not-reached",
+    }  # fmt: skip
+    assert (error.outcome, error.retry_safe) == ("not-sent", True)  # nothing was asked to change

@@ -256,11 +256,18 @@ class _Run:
             error.extra = {**error.extra, "changed": changed}  # an id among it may be all there is to go on by
         if any(name != self._failed for name, _, _ in self._changed):
             error.outcome = "partly"
-        elif not self._changed and self._live.unit.effect != "read":
-            error.outcome = "not-sent"  # what was only read is nothing that happened
+        elif not self._changed and self._live.unit.effect != "read" and self._failed_reading():
+            # What was only read is nothing that happened.
+            error.outcome = "refused" if self._asked_for_change() else "not-sent"
         error.retry_safe = error.retry_safe and self._repeatable()
         if isinstance(error, UpstreamRefused) and not error.retry_safe:  # nobody shall be told when to call again
             error.headers = tuple(header for header in error.headers if header[0].lower() != "retry-after")
+
+    def _asked_for_change(self) -> bool:
+        return any(step.effect != "read" and step.name in self._states for step in self._steps)
+
+    def _failed_reading(self) -> bool:
+        return any(step.name == self._failed and step.effect == "read" for step in self._steps)
 
     def _state(self, step: str) -> str:
         return self._states.get(step) or ("skipped" if step in self._skipped else "not-reached")

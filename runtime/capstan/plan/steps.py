@@ -10,7 +10,7 @@ from capstan.load import model
 from capstan.load.condition import Condition, Valued
 from capstan.load.document import Place
 from capstan.load.jsonpath import JsonPath, split_root
-from capstan.load.schema import suggest
+from capstan.load.schema import closest, suggest
 from capstan.plan import types
 from capstan.plan.flow import (
     AssertPlan,
@@ -70,6 +70,7 @@ class FlowPlanner:
             when = None if step.when is None else self._condition(step, step.when, step.at / "when")
             foreach = None if step.foreach is None else self._foreach(step, step.foreach, effect)
             if foreach is not None and isinstance(does, types.CallPlan):
+                self._tell_of_near_items(step)
                 self._tell_of_one_key(step, does.request, does.idempotency_header, foreach.key)
             asks = frozenset(steps_in((does, when, foreach)))
             planned.append(
@@ -160,7 +161,10 @@ class FlowPlanner:
         if taken:
             names.problem("duplicate-name", f"the item is called '{foreach.name}', as {taken} is",
                           foreach.at, "choose another name with 'as'")  # fmt: skip
-        items = names.shared(names.reference(foreach.items, foreach.at), foreach.at)  # told beside each result
+        written = foreach.items
+        if isinstance(written, str) and written in names.scope.earlier and names.inputs.find(written) is None:
+            written = f"$.{written}"  # as of an index
+        items = names.shared(names.reference(written, foreach.at), foreach.at)  # told beside each result
         argument = ""
         if isinstance(items, Constant) and isinstance(items.value, str):
             names.problem("unknown-name", f"'{foreach.items}' names no input and no step", foreach.at,
@@ -170,6 +174,17 @@ class FlowPlanner:
             _bound_items(names, argument, foreach)
         concurrency = foreach.concurrency or (_READS_AT_ONCE if effect == "read" else 1)
         return ForeachPlan(items, step_key(foreach.name), min(concurrency, _MOST_AT_ONCE), foreach.max_items, argument)
+
+    def _tell_of_near_items(self, step: model.Step) -> None:
+        """A text that is nearly the name of the item is a slip of the pen more often than a text."""
+        assert step.foreach is not None
+        for entry in step.does.with_ if isinstance(step.does, model.CallStep) else ():
+            if not isinstance(entry.value, str) or "{{" in entry.value:
+                continue
+            first, item = first_name(entry.value), step.foreach.name
+            if first and first != item and closest(first, [item]) and self._names.inputs.find(first) is None:
+                message = f"'{entry.value}' is sent as text, though it looks like the item '{item}'"
+                self._names.warn("text-like-reference", message, entry.at, f"did you mean '{item}'?")
 
     def _tell_of_one_key(self, step: model.Step, request: RequestPlan, header: str | None, item: str) -> None:
         """Every item with one key, at one path: an API that goes by it does the first and answers so to all."""
@@ -209,6 +224,10 @@ class FlowPlanner:
         shaped = tuple(_by_name(output) if output.name in targets else output for output in outputs)
         shape = plan_outputs(shaped, resolve, members=True)
         first = set(_first_names(outputs))
+        for name in first - targets - set(self.whole_scope.earlier):
+            if near := closest(name, self.whole_scope.earlier):
+                message = f"'$.{name}' is looked for in the last answer: '{name}' is no step"
+                self._names.warn("text-like-reference", message, unit.at, f"did you mean '$.{near}'?")
         used = tuple(name for name in self.whole_scope.earlier if name in first)
         return FlowAnswer(mapped, shape, used)
 
