@@ -252,6 +252,18 @@ async def test_a_401_is_no_matter_of_the_caller(api: str, tmp_path: Path) -> Non
     assert got.header("www-authenticate") is None
 
 
+@pytest.mark.parametrize("status", [401, 407])
+async def test_a_refusal_that_spells_the_credential_in_escapes_is_masked(status: int, tmp_path: Path) -> None:
+    spelled = "".join(f"\\u{ord(letter):04x}" for letter in TOKEN).encode()
+    async with passing(tmp_path, forwarding(api=BEARER)) as (upstream, caller):
+        upstream.then(reply(status, b'{"unknown token": "' + spelled + b'"}'))
+        got = await caller.send("/shop/a")
+    told = problem(got.body)
+    assert (told["code"], told["upstream"]["status"]) == ("upstream-credentials", status)
+    assert TOKEN not in str(told)
+    assert told["upstream"]["body"]["unknown token"] == "*" * len(TOKEN)
+
+
 async def test_a_401_over_the_callers_own_credentials_is_the_callers(tmp_path: Path) -> None:
     forward = "{targetNamespace: shop, trustedHeaders: [authorization]}"
     async with passing(tmp_path, forwarding(forward)) as (up, caller):

@@ -13,15 +13,14 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import quote, unquote_plus
 
+from capstan.call.refusal import refusal_of
 from capstan.call.subpath import path_below
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
-from capstan.errors import BindError, CallError, UpstreamError, UpstreamRefused
+from capstan.errors import BindError, CallError, UpstreamError
 from capstan.load.model import Effect
-from capstan.plan.request import FORBIDDEN_IN_HEADER, HttpRequest
+from capstan.plan.request import FORBIDDEN_IN_HEADER, HttpRequest, effect_of
 from capstan.plan.types import CallPlan, ForwardPlan
 
-_ERROR_BODY_BYTES: Final = 64 * 1024
-_EFFECTS: Final[dict[str, Effect]] = {"GET": "read", "HEAD": "read", "OPTIONS": "read", "DELETE": "irreversible"}
 # What is said of a body belongs to it: without its encoding it could not be read, and without its range a part of a
 # thing would take the place of the whole.
 _OF_BODY: Final = {
@@ -46,11 +45,6 @@ _OF_ENCODED: Final = frozenset({"content-encoding", "content-digest", "repr-dige
 
 _QUERY: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "#")
 _NAMES: Final = re.compile("[&;]")
-
-
-def effect_of(method: str) -> Effect:
-    """What a request does, as far as its method tells."""
-    return _EFFECTS.get(method, "write")
 
 
 class Upload:
@@ -205,7 +199,10 @@ class LiveForward:
                 raise fault from error
             raise
         if response.status in (401, 407) and self.plan.guarded:
-            raise await _refused_credentials(plan, response)
+            try:
+                raise await refusal_of(plan, request, response)
+            finally:
+                response.close()
         if not 200 <= response.status < 600:
             response.close()
             message = f"'{plan.api.namespace}' answered with the status {response.status}"
@@ -236,18 +233,6 @@ class LiveForward:
 def fault_of(request: HttpRequest) -> CallError | None:
     """What went wrong with the caller's body, if that is what ended the call."""
     return request.body.fault if isinstance(request.body, Upload) else None
-
-
-async def _refused_credentials(plan: CallPlan, response: UpstreamResponse) -> UpstreamRefused:
-    try:
-        body = await response.read_some(_ERROR_BODY_BYTES)
-    finally:
-        response.close()
-    message = f"'{plan.api.namespace}' refused the credentials it was given"
-    return UpstreamRefused(
-        "upstream-credentials", message, "refused", retry_safe=True,
-        status=401, body=body, media_type=response.media_type, headers=response.passed_headers,
-    )  # fmt: skip
 
 
 def _folded(name: str) -> str:

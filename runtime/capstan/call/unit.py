@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from capstan.call.guard import Guard
+from capstan.call.refusal import refusal_of
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
-from capstan.errors import ShapeError, UpstreamRefused
+from capstan.errors import ShapeError
 from capstan.load.media_type import essence_of, is_json
-from capstan.plan.body import to_json
 from capstan.plan.decode import UNNAMED, Decoder, is_binary, says_json
 from capstan.plan.jsontext import parse_answer
 from capstan.plan.request import HttpRequest
@@ -21,7 +20,6 @@ from capstan.plan.types import CallPlan, UnitPlan
 from capstan.plan.values import ABSENT
 from capstan.settings import Settings
 
-_ERROR_BODY_BYTES: Final = 64 * 1024
 # What takes a few milliseconds is decoded at once; more would keep every other call waiting.
 _DECODED_HERE_BYTES: Final = 16 * 1024
 
@@ -116,7 +114,7 @@ def _may_be_json(response: UpstreamResponse) -> bool:
 async def parsed(plan: CallPlan, request: HttpRequest, response: UpstreamResponse, settings: Settings) -> Any:
     """The JSON value of an answer, with what is secret in it masked; ABSENT where there is no body."""
     if not 200 <= response.status < 300:
-        raise await _refusal_of(plan, request, response)
+        raise await refusal_of(plan, request, response)
     if plan.decoder is not None:
         return await _decoded(plan.decoder, plan, response, settings)
     body = await response.read(settings.max_parsed_bytes)
@@ -151,35 +149,3 @@ def _parse(body: bytes, response: UpstreamResponse, plan: CallPlan) -> Any:
         kind = response.media_type.partition(";")[0] or "no media type"
         message = f"'{plan.api.namespace}' answered {response.status}, but not with JSON ({kind})"
         raise ShapeError("unexpected-answer", message, outcome="done") from error
-
-
-async def _refusal_of(plan: CallPlan, request: HttpRequest, response: UpstreamResponse) -> UpstreamRefused:
-    """An answer that is no success -> an error that says whose fault it is and whether a retry is safe."""
-    body = await response.read_some(_ERROR_BODY_BYTES)
-    if b"\\u" in body:  # an escape may spell a part of a secret
-        with suppress(ValueError):
-            body = to_json(response.masked(parse_answer(body)))
-    status, name = response.status, f"'{plan.api.namespace}'"
-    repeat = may_repeat(plan, request)
-    outcome: Any = "refused"
-    if status < 200:
-        code, message, outcome = "upstream-broken", f"{name} changed the protocol unasked", "unknown"
-    elif status < 400:
-        code, message = "upstream-redirect", f"{name} answered {status}, a redirect, which is not followed"
-        outcome = "refused" if status in (304, 307, 308) else "unknown"
-    elif status == 401:
-        code, message = "upstream-credentials", f"{name} refused the credentials it was given"
-    elif status == 408:
-        code, message, outcome = "upstream-refused", f"{name} gave up waiting for the call", "unknown"
-    elif status == 429:
-        code, message = "upstream-busy", f"{name} asks for fewer calls"
-    elif status < 500:
-        code, message = "upstream-refused", f"{name} refused the call with {status}"
-    elif status == 503 and "retry-after" in {key.lower() for key, _ in response.passed_headers}:
-        code, message, outcome = "upstream-busy", f"{name} is not available for now", "unknown"
-    else:
-        code, message, outcome = "upstream-failed", f"{name} failed with {status}", "unknown"
-    return UpstreamRefused(
-        code, message, outcome, retry_safe=outcome == "refused" or repeat,
-        status=status, body=body, media_type=response.media_type, headers=response.passed_headers,
-    )  # fmt: skip

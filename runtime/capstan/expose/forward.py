@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from capstan.call.forward import LiveForward, Upload, effect_of, fault_of
+from capstan.call.forward import LiveForward, Upload, fault_of
 from capstan.call.problem import internal_problem, problem_of, status_of
 from capstan.call.upstream import UpstreamResponse
 from capstan.errors import BindError, CallError, UpstreamError, UpstreamRefused
@@ -30,7 +30,7 @@ from capstan.expose.asgi import (
     sandboxing,
 )
 from capstan.expose.calllog import log_fault_of, log_read
-from capstan.plan.request import HttpRequest
+from capstan.plan.request import HttpRequest, effect_of
 from capstan.settings import Settings
 
 _BUFFERED_BYTES: Final = 64 * 1024  # a shorter body, where its length is known, goes as a whole

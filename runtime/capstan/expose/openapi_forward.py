@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from capstan.call.forward import effect_of
+from capstan.plan.request import effect_of
 from capstan.plan.types import ForwardPlan
 
 _METHODS: Final = ("get", "post", "put", "patch", "delete")

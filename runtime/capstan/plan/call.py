@@ -7,18 +7,17 @@ from typing import Final
 
 from capstan.load.document import Place
 from capstan.load.expression import Hole, fold, match_name
-from capstan.load.model import Effect, Parameter
+from capstan.load.model import Parameter
 from capstan.plan import types
 from capstan.plan.auth import Credential
 from capstan.plan.body import BodyPlan, plan_body, plan_whole_body
 from capstan.plan.decode import Decoder, accepted, names_in_paths, plan_passing
 from capstan.plan.names import Names
 from capstan.plan.origin import plan_origin
-from capstan.plan.request import FORBIDDEN_IN_HEADER, HEADER_NAME, NamedValue, PathSegment, RequestPlan
+from capstan.plan.request import FORBIDDEN_IN_HEADER, HEADER_NAME, NamedValue, PathSegment, RequestPlan, effect_of
 from capstan.plan.target import Target
 from capstan.plan.values import ABSENT, Constant, FromInput, Secret, Source, Tree, split_pairs
 
-_EFFECTS: Final[dict[str, Effect]] = {"GET": "read", "HEAD": "read", "OPTIONS": "read", "DELETE": "irreversible"}
 _ACCEPT: Final = "application/json, */*;q=0.8"
 
 
@@ -35,7 +34,7 @@ def plan_call(names: Names) -> types.CallPlan:
         operation=f"{target.api.namespace}.{operation.name}",
         api=target.plan,
         request=_request(names, target),
-        effect=operation.effect or _EFFECTS.get(operation.method, "write"),
+        effect=operation.effect or effect_of(operation.method),
         idempotency_header=key,
         decoder=_decoder(names, target),
         passing=plan_passing(operation.answer),

@@ -9,14 +9,21 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from capstan.errors import BindError
+from capstan.load.model import Effect
 from capstan.plan.body import BodyPlan
 from capstan.plan.values import ABSENT, Arguments, Constant, Pair, Secret, Source, fill_pairs, to_text
 
 FORBIDDEN_IN_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_EFFECTS: Final[dict[str, Effect]] = {"GET": "read", "HEAD": "read", "OPTIONS": "read", "DELETE": "irreversible"}
 # RFC 3986: unreserved characters, which need no encoding anywhere.
 _UNRESERVED: Final = "-._~"
 _COOKIE_SAFE: Final = "!#$&'()*+-./:<=>?@[]^_`{|}~"
+
+
+def effect_of(method: str) -> Effect:
+    """What a request does, as far as its method tells."""
+    return _EFFECTS.get(method, "write")
 
 
 @dataclass(frozen=True, slots=True)
