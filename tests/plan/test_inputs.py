@@ -8,7 +8,7 @@ import pytest
 
 from capstan.call.guard import Guard
 from capstan.errors import BindError
-from plan.helpers import capability, plan_of, sent, target, tool_of
+from plan.helpers import capability, plan_of, refusals_of, sent, target, tool_of
 
 OPERATION = "{inputParameters: [{name: n, in: query, type: integer, maximum: 10}]}"
 
@@ -118,3 +118,22 @@ def test_what_is_said_about_an_input_is_shown(keywords: str, shown: dict[str, ob
 def test_the_values_there_can_be_say_the_type(options: str, kind: str | None) -> None:
     (item,) = tool_of(f"inputParameters: [{{name: a, in: query, enum: {options}}}]").inputs
     assert item.schema.get("type") == kind
+
+
+@pytest.mark.parametrize(
+    ("declared", "good", "bad"),
+    [
+        pytest.param("type: integer, maximum: 100", "5", "text", id="a text for a number"),
+        pytest.param("type: integer, maximum: 100", "'5'", "500", id="more than there may be"),
+        pytest.param("type: integer", "5", "{k: 1}", id="an object for a number"),
+        pytest.param("type: string", "a", "[a]", id="a list for a text"),
+        pytest.param("type: string, enum: [a, b]", "a", "c", id="none of the values"),
+        pytest.param("type: boolean", "true", "perhaps", id="a text for a boolean"),
+        pytest.param("type: object, properties: {n: {type: integer}}", "{n: 1}", "{n: x}", id="inside an object"),
+        pytest.param("type: array, items: {type: integer}", "[1]", "[x]", id="inside a list"),
+    ],
+)
+def test_a_constant_that_does_not_fit_is_its_authors_mistake(declared: str, good: str, bad: str) -> None:
+    operation = f"{{method: POST, inputParameters: [{{name: a, in: body, {declared}}}, {{name: b, in: body}}]}}"
+    assert sent(tool_of(operation, f"with: {{a: {good}}}")).body is not None
+    assert refusals_of(capability(operation, f"with: {{a: {bad}}}")) == ["bad-value"]

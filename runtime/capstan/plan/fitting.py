@@ -1,4 +1,4 @@
-"""What a parameter of a consumed API asks of a value that an earlier step answered.
+"""What a parameter of a consumed API asks of a value that an earlier step answered, or that the file writes out.
 
 An argument is checked before anything is sent; a value of another answer has passed nobody. It becomes the type that
 is declared where the meaning is beyond doubt, and keeps the declared limits. What is inside an object or array is
@@ -38,28 +38,48 @@ class Fitting:
         """
         if self.is_spread and isinstance(value, list):
             return [self.fit(item, name) for item in value]
+        fit, fault = self.judge(value)
+        if fault:
+            raise BindError("bad-argument", f"'{name}' does not fit '{self.parameter}': {fault}", argument=name)
+        return fit
+
+    def judge(self, value: Any) -> tuple[Any, str]:
+        """The value as it is declared, and what is wrong with it."""
         try:
             fit = coerce(value, self.kind) if self.kind != "string" or not isinstance(value, (dict, list)) else None
         except ShapeError:
             fit = None
         if fit is None:
-            message = f"'{name}' is no {self.kind}, as '{self.parameter}' is declared"
-            raise BindError("bad-argument", message, argument=name)
-        if self.limits is not None and (found := self.limits.violations(fit)):
-            message = f"'{name}' does not fit '{self.parameter}': {found[0].message}"
-            raise BindError("bad-argument", message, argument=name)
-        return fit
+            return None, f"it is no {self.kind}"
+        found = self.limits.violations(fit) if self.limits is not None else ()
+        return fit, found[0].message if found else ""
 
 
 def fitted(source: Source, parameter: Parameter) -> Source:
     """A reference to a step that gives what the parameter declares; any other source as it is."""
-    kind = parameter.schema.get("type")
-    if not isinstance(source, FromStep) or not isinstance(kind, str):
+    if not isinstance(source, FromStep):
         return source
+    fitting = _fitting(parameter)
+    return source if fitting is None else replace(source, fitting=fitting)
+
+
+def constant_fault(value: Any, parameter: Parameter) -> str:
+    """What is wrong with a constant that an author writes for a parameter; nothing, mostly."""
+    fitting = _fitting(parameter) if value is not None else None
+    if fitting is None or fitting.kind not in _SCALARS:
+        return ""
+    if isinstance(value, list) and fitting.is_spread:
+        return next((fault for item in value if (fault := fitting.judge(item)[1])), "")
+    return "" if isinstance(value, dict) and fitting.is_spread else fitting.judge(value)[1]
+
+
+def _fitting(parameter: Parameter) -> Fitting | None:
+    kind = parameter.schema.get("type")
+    if not isinstance(kind, str):
+        return None
     limits = {key: parameter.schema[key] for key in _LIMITS if key in parameter.schema}
     try:
         checker = Checker(limits) if kind in _SCALARS and len(limits) > 1 else None
     except ValueError:  # the schema itself is wrong, which is told where inputs are checked
         checker = None
-    is_spread = kind in _SCALARS and parameter.where != "body"
-    return replace(source, fitting=Fitting(parameter.name, kind, checker, is_spread))
+    return Fitting(parameter.name, kind, checker, is_spread=kind in _SCALARS and parameter.where != "body")

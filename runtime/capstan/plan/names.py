@@ -16,7 +16,7 @@ from capstan.load.document import Place
 from capstan.load.expression import Template, fold, match_name, parse_template
 from capstan.load.model import Parameter, Unit, Where, WithEntry
 from capstan.load.schema import Checker, closest, suggest
-from capstan.plan.fitting import fitted
+from capstan.plan.fitting import constant_fault, fitted
 from capstan.plan.inputs import Inputs
 from capstan.plan.scope import ReferenceFault, Scope, first_name, secrets_in
 from capstan.plan.target import PLACES, Target, template_names
@@ -80,8 +80,10 @@ class Names:
         """The `value` of an input. A JSONPath into the caller's body is not read, nor is it a text to send."""
         value = parameter.value
         if isinstance(value, WithEntry):  # of a unit that refers to a function, whose input this is
+            told = len(self.problems)
             source = self._entry_source(value.value, parameter, value.at)
-            self._check_given(source, parameter, value.at)
+            if len(self.problems) == told:
+                self._check_given(source, parameter, value.at)
             return source
         if isinstance(value, Template) and _STEP.match(value.literal or ""):
             message = f"the path '{value}' as a value is not supported yet"
@@ -193,6 +195,8 @@ class Names:
 
     def _entry_source(self, value: Any, parameter: Parameter, at: Place) -> Source:
         """The value of a `with` entry, or a part of one, for the consumed parameter or member it fills."""
+        if not isinstance(value, str):
+            self._check_constant(value, parameter, at)
         if isinstance(value, dict):
             members = tuple((key, self._entry_source(value[key], _member(parameter, key, at), at)) for key in value)
             return tree(members=members)
@@ -223,7 +227,14 @@ class Names:
             return self._reference(name, parameter, at)
         if template.lone is not None and template.lone.name in self.inputs.slots and self.unit.given:
             return self._reference(self.inputs.slots[template.lone.name], parameter, at)  # text, read as what it fills
+        if template.literal is not None:
+            self._check_constant(value, parameter, at)
         return fitted(self.resolve(template, at), parameter)
+
+    def _check_constant(self, value: Any, parameter: Parameter, at: Place) -> None:
+        """A value that is written out and does not fit is its author's mistake, and no caller's."""
+        if fault := constant_fault(value, parameter):
+            self.problem("bad-value", f"the value of '{parameter.name}' does not fit: {fault}", at)
 
     def step_source(self, text: str, at: Place) -> Source:
         """Where `$.step.path` or `{{step.path}}` has its value."""
