@@ -51,6 +51,20 @@ def problem_of(error: CallError) -> dict[str, Any]:
     return {**problem, **error.extra}
 
 
+def refusal(status: int, code: str, detail: str, hint: str = "", title: str = "") -> dict[str, Any]:
+    """The problem of a request that reached no unit."""
+    told = {
+        "type": f"urn:capstan:error:{code}",
+        "title": title or _title(status),
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "outcome": "not-sent",
+        "retry_safe": True,
+    }
+    return {**told, "hint": hint} if hint else told
+
+
 def internal_problem() -> dict[str, Any]:
     """For an error of ours: the log says more, the caller learns nothing of our insides."""
     return {

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
+from capstan.call.problem import refusal
 from capstan.expose.asgi import NOSNIFF, RawHeaders, Receive, Scope, Send, respond, respond_problem
 from capstan.plan.types import ControlPlan
 
@@ -30,9 +31,9 @@ class ControlApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         page, method = self._pages.get(scope["path"]), scope["method"]
         if page is None:
-            await respond_problem(send, 404, _problem(404, "no-route", "Not Found", "there is no such route"))
+            await respond_problem(send, 404, refusal(404, "no-route", "there is no such route"))
         elif method not in _METHODS:
-            problem = _problem(405, "wrong-method", "Method Not Allowed", f"{method} is not taken here")
+            problem = refusal(405, "wrong-method", f"{method} is not taken here")
             await respond_problem(send, 405, problem, [(b"allow", ", ".join(_METHODS).encode())])
         else:
             await respond(send, 200, _JSON, page, head=method == "HEAD")
@@ -42,8 +43,3 @@ def _told(adapter: tuple[str, str, int | None]) -> dict[str, Any]:
     kind, namespace, port = adapter
     told = {"type": kind, "namespace": namespace or None, "port": port, "state": "started"}
     return {key: value for key, value in told.items() if value is not None}
-
-
-def _problem(status: int, code: str, title: str, detail: str) -> dict[str, Any]:
-    return {"type": f"urn:capstan:error:{code}", "title": title, "status": status, "code": code, "detail": detail,
-            "outcome": "not-sent", "retry_safe": True}  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from starlette.middleware.cors import CORSMiddleware
 
+from capstan.call.problem import refusal
 from capstan.expose.asgi import Receive, Scope, Send, respond_problem
 from capstan.expose.calllog import log_refusal
 from capstan.expose.control import ControlApp
@@ -79,10 +80,10 @@ class Door:
             )  # fmt: skip
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._access.refusal(scope["headers"])
-        if refusal is not None:
-            log_refusal("door", scope["method"], refusal[0], refusal[1])
-            await _refuse(send, *refusal)
+        refused = self._access.refusal(scope["headers"])
+        if refused is not None:
+            log_refusal("door", scope["method"], refused[0], refused[1])
+            await _refuse(send, *refused)
             return
         await self._app(scope, receive, send)
 
@@ -95,6 +96,4 @@ class Door:
 
 
 async def _refuse(send: Send, status: int, code: str, reason: str) -> None:
-    problem = {"type": f"urn:capstan:error:{code}", "title": "Refused", "status": status, "code": code,
-               "detail": reason, "outcome": "not-sent", "retry_safe": True}  # fmt: skip
-    await respond_problem(send, status, problem)
+    await respond_problem(send, status, refusal(status, code, reason, title="Refused"))

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from capstan.call.problem import internal_problem, problem_of, status_of
+from capstan.call.problem import internal_problem, problem_of, refusal, status_of
 from capstan.call.unit import Answer, LiveUnit
 from capstan.call.upstream import UpstreamResponse
 from capstan.errors import BindError, CallError, UpstreamError, UpstreamRefused
@@ -29,7 +29,6 @@ from capstan.expose.calllog import log_call, log_fault, log_refusal
 from capstan.expose.forward import Forwards, allowed_methods, serve_forward, takes
 from capstan.expose.router import Router
 from capstan.plan.body import to_json
-from capstan.plan.responses import Replies
 from capstan.plan.types import RestOperationPlan
 from capstan.settings import Settings
 
@@ -43,12 +42,14 @@ _COMPARED: Final = 100  # characters of a path that is not there; who sends more
 class RestUnit:
     """One operation behind one route."""
 
-    __slots__ = ("live", "plan", "reader")
+    __slots__ = ("json_type", "live", "plan", "reader")
 
     def __init__(self, plan: RestOperationPlan, live: LiveUnit) -> None:
         self.plan = plan
         self.live = live
         self.reader = ArgumentReader(plan.unit, tuple(name for s in plan.segments for name in s.inputs))
+        said = plan.replies.media_type if plan.replies is not None else None
+        self.json_type = said.encode("latin-1", "replace") if said is not None else _JSON  # of JSON that is made here
 
 
 class RestApp:
@@ -77,33 +78,35 @@ class RestApp:
         unit = found.get(method) or (found.get("GET") if method == "HEAD" else None)
         if unit is not None:
             await self._serve(unit, values, scope, receive, send, head=method == "HEAD")
-            return
+        else:
+            await self._otherwise(segments, set(found), scope, receive, send)
+
+    async def _otherwise(
+        self, segments: list[str] | None, allowed: set[str], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """A request that no operation takes: of a page of ours, of a forward, or a mistake."""
+        method, head = scope["method"], scope["method"] == "HEAD"
         page = self._pages.get(scope["path"])
-        if segments is not None and self._forwards is not None and (forward := self._forwards.find(segments)):
+        forward = self._forwards.find(segments) if segments is not None and self._forwards is not None else None
+        # A forward of all that is below a path says less of this one than the page does.
+        if page is not None and method in ("GET", "HEAD") and (forward is None or forward[0].plan.takes_rest):
+            media_type, content = page()
+            await respond(send, 200, [(b"content-type", media_type), NOSNIFF], content, head=head)
+            return
+        if forward is not None:
             live, used = forward
-            if page is not None and live.plan.takes_rest and method in ("GET", "HEAD"):
-                pass  # of both, the page is what says exactly this path
-            elif takes(live, method):
+            if takes(live, method):
                 await serve_forward(live, used, scope, receive, send, self._settings)
                 return
-            else:
-                allowed = set(found) | allowed_methods(live)
-                await self._not_by_this_method(method, allowed, send)
-                return
-        if found or page is not None:
-            allowed = set(found) | ({"GET"} if page is not None else set())
-            if page is not None and method in ("GET", "HEAD"):
-                media_type, content = page()
-                await respond(send, 200, [(b"content-type", media_type), NOSNIFF], content, head=method == "HEAD")
-                return
+            allowed |= allowed_methods(live)
+        elif page is not None:
+            allowed.add("GET")
+        if allowed:
             await self._not_by_this_method(method, allowed, send)
             return
         log_refusal("rest", method, 404, "no-route")
-        await respond_problem(send, 404, {
-            "type": "urn:capstan:error:no-route", "title": "Not Found", "status": 404, "code": "no-route",
-            "detail": "there is no route of this path", "outcome": "not-sent", "retry_safe": True,
-            **_hint(scope["path"], self._pages, self._elsewhere),
-        }, head=method == "HEAD")  # fmt: skip
+        hint = _hint(scope["path"], self._pages, self._elsewhere)
+        await respond_problem(send, 404, refusal(404, "no-route", "there is no route of this path", hint), head=head)
 
     async def _not_by_this_method(self, method: str, allowed: set[str], send: Send) -> None:
         if "GET" in allowed:
@@ -114,11 +117,9 @@ class RestApp:
             await respond(send, 204, [allow], b"")
             return
         log_refusal("rest", method, 405, "wrong-method")
-        await respond_problem(send, 405, {
-            "type": "urn:capstan:error:wrong-method", "title": "Method Not Allowed", "status": 405,
-            "code": "wrong-method", "detail": f"this route does not take {method}", "outcome": "not-sent",
-            "retry_safe": True, "hint": f"it takes {', '.join(sorted(allowed))}",
-        }, [allow])  # fmt: skip
+        hint = f"it takes {', '.join(sorted(allowed))}"
+        problem = refusal(405, "wrong-method", f"this route does not take {method}", hint)
+        await respond_problem(send, 405, problem, [allow])
 
     async def _serve(
         self, unit: RestUnit, values: list[str], scope: Scope, receive: Receive, send: Send, *, head: bool
@@ -133,7 +134,7 @@ class RestApp:
             if (replies := unit.plan.replies) is not None:
                 answer.status = replies.status(answer.status)
             status = answer.status
-            await self._send(answer, send, replies, head=head)
+            await self._send(unit, answer, send, head=head)
         except CallError as caught:
             error = caught
             if isinstance(caught, _BrokenOff):
@@ -148,16 +149,16 @@ class RestApp:
         finally:
             log_call("rest", unit.plan.unit, status, started, error)
 
-    async def _send(self, answer: Answer, send: Send, replies: Replies | None, *, head: bool) -> None:
+    async def _send(self, unit: RestUnit, answer: Answer, send: Send, *, head: bool) -> None:
         headers = raw_headers(answer.headers)
         if answer.response is None:
             if answer.empty or answer.status in WITHOUT_CONTENT:
                 await respond(send, answer.status, headers, b"")
             else:
-                headers.append((b"content-type", _JSON if replies is None else _made(replies)))
+                headers.append((b"content-type", unit.json_type))
                 await respond(send, answer.status, headers, to_json(answer.value), head=head)
             return
-        response = answer.response
+        response, replies = answer.response, unit.plan.replies
         try:
             if replies is not None and answer.status in WITHOUT_CONTENT:
                 await respond(send, answer.status, headers, b"")
@@ -193,18 +194,13 @@ class RestApp:
         return pieces, bytes(taken), True
 
 
-def _hint(path: str, pages: Mapping[str, Page], elsewhere: Sequence[str]) -> dict[str, str]:
+def _hint(path: str, pages: Mapping[str, Page], elsewhere: Sequence[str]) -> str:
     """What whoever asked for a path that is not there may have meant."""
     near = difflib.get_close_matches(path, elsewhere, n=1, cutoff=0.6) if len(path) <= _COMPARED else []
     if pages and not (near and "mcp" in path.lower()):
-        return {"hint": "the routes are listed at /docs and /openapi.json"}
+        return "the routes are listed at /docs and /openapi.json"
     shown = list(dict.fromkeys([*near, *sorted(elsewhere, key=len)]))[:4]
-    return {"hint": f"MCP is spoken at {', '.join(shown)}{', ...' if len(elsewhere) > 4 else ''}"} if shown else {}
-
-
-def _made(replies: Replies) -> bytes:
-    """The media type of JSON that is made here."""
-    return replies.media_type.encode("latin-1", "replace") if replies.media_type is not None else _JSON
+    return f"MCP is spoken at {', '.join(shown)}{', ...' if len(elsewhere) > 4 else ''}" if shown else ""
 
 
 class _BrokenOff(UpstreamError):
