@@ -702,7 +702,10 @@ steps:
 @pytest.mark.parametrize(
     ("unit", "message"),
     [
-        ("- {name: all, foreach: [x], as: one, call: api.read, with: {id: on}}", "'on' is sent as text, though it looks"),
+        (
+            "- {name: all, foreach: [x], as: one, call: api.read, with: {id: on}}",
+            "'on' is sent as text, though it looks",
+        ),
         ("- {name: book, call: api.read, with: {id: a}}\noutputParameters: [{name: a, mapping: $.bok.title}]",
          "'$.bok' is looked for in the last answer: 'bok' is no step"),
     ],
