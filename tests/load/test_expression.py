@@ -16,6 +16,7 @@ from capstan.load.expression import (
     fold,
     map_strings,
     parse_braces,
+    parse_document,
     parse_json_template,
     parse_path,
     parse_route,
@@ -38,7 +39,7 @@ NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,8}", fullmatch=True)
         pytest.param("{{{a}}}", (Hole("a"),), id="three braces are two"),
         pytest.param("x {{a}}{{b}} y", ("x ", Hole("a"), Hole("b"), " y"), id="text and holes"),
         pytest.param("{a}", ("{a}",), id="one brace is text"),
-        pytest.param("{{a}", ("{{a}",), id="an open hole is text"),
+        pytest.param('{"a": {"b": 1}}', ('{"a": {"b": 1}}',), id="braces that pair up are text"),
         pytest.param('{"n": {{n}}}', ('{"n": ', Hole("n"), "}"), id="braces around a hole"),
         pytest.param("{{$.step.a}}", (Hole("$.step.a"),), id="a path"),
     ],
@@ -53,6 +54,18 @@ def test_a_template_is_text_and_holes(text: str, parts: tuple[str | Hole, ...]) 
 def test_a_template_only_fills_in(text: str) -> None:
     with pytest.raises(ExpressionError):
         parse_template(text)
+
+
+@pytest.mark.parametrize("text", ["{{a", "{{a}", "{{a}} {{b", "{{ a {{b}}", "{{a{b}}", "a}}", "}}"])
+def test_a_template_that_is_left_open_is_refused(text: str) -> None:
+    with pytest.raises(ExpressionError, match="never"):
+        parse_template(text)
+
+
+@pytest.mark.parametrize("text", ["{{a", "{{ {?a ?b} }}", "}}", "{{}"])
+def test_braces_of_another_language_are_text(text: str) -> None:
+    assert parse_document(text) == Template((text,))
+    assert parse_document(f"{text}{{{{a}}}}").holes == ("a",)
 
 
 def test_a_template_knows_its_holes_and_whether_it_is_one() -> None:

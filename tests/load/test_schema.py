@@ -16,6 +16,7 @@ from capstan import load
 from capstan.errors import LoadError, Problem
 from capstan.load.document import Document
 from capstan.load.schema import Checker, capability_checker, schema_problems, suggest
+from capstan.plan.build import plan_file
 from capstan.resources import bundled
 
 SCHEMA: dict[str, Any] = json.loads(bundled("schemas/capability.schema.json").read_text("utf-8"))
@@ -315,3 +316,27 @@ def test_nesting_through_aliases_is_bounded_too(tmp_path: Path) -> None:
     with pytest.raises(LoadError) as caught:
         load(file)
     assert [problem.code for problem in caught.value.problems] == ["too-deep"]
+
+
+@pytest.mark.parametrize(
+    ("form", "codes"),
+    [
+        pytest.param("", ["unknown-operation"], id="the form is right"),
+        pytest.param("hintz: {}, ", ["unknown-keyword", "unknown-operation"], id="a keyword is not known"),
+        pytest.param("hints: 1, ", ["wrong-type"], id="a value is wrong"),
+        pytest.param("hints: {, ", ["not-yaml"], id="no YAML"),
+    ],
+)
+def test_form_and_meaning_are_told_together_where_only_a_keyword_is_not_known(
+    form: str, codes: list[str], tmp_path: Path
+) -> None:
+    api = "{namespace: a, baseUri: 'http://a', resources: [{name: r, path: /, operations: [{name: x, method: GET}]}]}"
+    tool = f"{{name: t, description: T., {form}call: a.y}}"
+    file = tmp_path / "a.yaml"
+    file.write_text(
+        "naftiko: 1.0.0-alpha2\ninfo: {label: L}\ncapability:\n"
+        f"  consumes: [{api}]\n  exposes: [{{type: mcp, namespace: m, port: 1, tools: [{tool}]}}]\n"
+    )
+    with pytest.raises(LoadError) as caught:
+        plan_file(file)
+    assert sorted(problem.code for problem in caught.value.problems) == sorted(codes)

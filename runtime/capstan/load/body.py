@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from capstan.load import model
 from capstan.load.document import Place
-from capstan.load.expression import Template, fold, parse_json_template, parse_template
+from capstan.load.expression import Template, fold, parse_document, parse_json_template, parse_template
 from capstan.load.media_type import essence_of, is_json
 from capstan.load.node import Node
 
@@ -47,7 +47,7 @@ def parse_body(node: Node, parameters: tuple[model.Parameter, ...]) -> model.Bod
                 node.reader.problem("not-supported-yet", message, holder.at("contentType"), key=True)
             return model.MultipartBody(tuple(_part(n, item) for n, item in holder.named("data")), at=at)
     encoding: model.Encoding = kind if kind in ("xml", "sparql") else "none"
-    return model.TextBody(holder.parse("data", parse_template, Template(())), media_type, encoding, at=at)
+    return model.TextBody(holder.parse("data", parse_document, Template(())), media_type, encoding, at=at)
 
 
 def _part(name: str, node: Node) -> model.Part:
@@ -65,7 +65,7 @@ def _bare_body(node: Node, parameters: tuple[model.Parameter, ...], at: Place) -
     text = (node.text("body") or "").strip()
     if is_json(kind) or (not media_type and text[:1] in ("{", "[", '"')):
         return model.JsonBody(node.parse("body", parse_json_template, None), media_type or _MEDIA_TYPES["json"], at=at)
-    template = node.parse("body", parse_template, Template(()))
+    template = node.parse("body", parse_template if kind == _FORM else parse_document, Template(()))
     if kind == _FORM:
         return model.FormTextBody(template, media_type, at=at)
     encoding: model.Encoding = "none"

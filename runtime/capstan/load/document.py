@@ -33,6 +33,8 @@ _WORDS: Final = {"": None, "~": None, "null": None, "Null": None, "NULL": None, 
                  "TRUE": True, "false": False, "False": False, "FALSE": False}  # fmt: skip
 _MAYBE_NUMBER: Final = frozenset("0123456789+-.")
 _NOTHING: Final = object()
+_FLOW_START: Final = re.compile(r"[,\[{]|: ")  # what a text between brackets stands behind
+_FLOW_REST: Final = re.compile(r"(?:\{\{[^{}]*\}\}|\{[^{}]*\}|[^,\[\]{}])*")
 _CORE_TAGS: Final = {"tag:yaml.org,2002:str", "!", None}
 
 
@@ -274,6 +276,12 @@ def _syntax_hint(at: Location, found: str) -> str:
     if before[-1:] in ("'", '"'):
         quote = before[-1]
         return f"the text ends at the {quote} before this; inside it, write " + ("''" if quote == "'" else '\\"')
+    if "did not find expected ','" in found and at.source[at.column - 1 :].startswith("{"):
+        # A plain text between brackets ends where a brace begins, and goes on after it everywhere else.
+        rest = _FLOW_REST.match(at.source, at.column - 1)
+        text = (_FLOW_START.split(before)[-1] + (rest[0] if rest else "")).strip()
+        if not text.startswith("{") and not {"'", '"', "]"} & {*text} and "}" not in before[-len(text) :]:
+            return f"a text with {{ needs quotes between {{ }} or [ ]: '{text}'"
     return ""
 
 

@@ -77,8 +77,24 @@ def parse_template(text: str) -> Template:
     """`a {{b}} c` -> Template. Mustache's sections and partials are refused: a template only fills in.
 
     Raises:
-        ExpressionError: a hole is empty or not a name.
+        ExpressionError: a hole is empty, not a name or never closed.
     """
+    template = parse_document(text)
+    if any("{{" in part for part in template.parts if isinstance(part, str)):
+        raise ExpressionError(f"'{_near(text, '{{')}' opens a template that '}}}}' never closes")
+    if "}}" in text and "{" not in text:
+        raise ExpressionError(f"'{_near(text, '}}')}' closes a template that '{{{{' never opens")
+    return template
+
+
+def _near(text: str, mark: str) -> str:
+    """Some of a text around the last place of a mark."""
+    at = text.rindex(mark)
+    return text[max(0, at - 20) : at + 20]
+
+
+def parse_document(text: str) -> Template:
+    """Like parse_template, for a text in a language of its own: braces that are no hole belong to it."""
     if "{{" not in text:
         return Template((text,) if text else ())
     parts: list[str | Hole] = []
