@@ -625,6 +625,40 @@ steps:
         assert len(upstream.requests) == 1
 
 
+CHANGED_FIRST = """
+steps:
+- {name: nil, call: api.capture, with: {id: x}}
+- {name: one, call: api.read, with: {id: x}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("leaf", "read", "used"),  # half of a pair is looked for in all of an answer
+    [("1", "done", "not-sent"), ('"\\ud800"', "done", "not-reached")],
+)
+async def test_an_answer_too_deep_to_be_used_is_told_with_what_was_changed(
+    tmp_path: Path, leaf: str, read: str, used: str
+) -> None:
+    unit = CHANGED_FIRST + "- {name: two, call: api.all, with: {list: x, of: $.one}}"
+    deep = reply(body="[" * 900 + leaf + "]" * 900)
+    error, requests = await run(tmp_path, unit, {}, reply(data={"id": "c-1"}), deep)
+    assert isinstance(error, ShapeError), error
+    assert (error.code, error.retry_safe, error.extra["changed"]) == (
+        "unexpected-answer",
+        False,
+        {"nil": {"id": "c-1"}},
+    )
+    assert error.extra["steps"] == {"nil": "done", "one": read, "two": used}
+    assert len(requests) == 2
+
+
+async def test_what_was_changed_is_told_when_the_answer_cannot_be_shaped(tmp_path: Path) -> None:
+    unit = CHANGED_FIRST + "outputParameters: [{name: n, type: integer, mapping: $.one.n}]"
+    error, _ = await run(tmp_path, unit, {}, reply(data={"id": "c-1"}), reply(data={"n": "many"}))
+    assert isinstance(error, ShapeError), error
+    assert (error.outcome, error.retry_safe, error.extra["changed"]) == ("done", False, {"nil": {"id": "c-1"}})
+
+
 @pytest.mark.parametrize(
     ("statuses", "state", "told"),
     [((204, 403), "partly", ["all"]), ((403, 404), "refused", []), ((204, 204), "done", ["all"])],

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from capstan.call.problem import problem_of
 from capstan.call.scripts import Scripts
-from capstan.call.unit import Answer, LiveUnit, parsed
+from capstan.call.unit import Answer, LiveUnit, parsed, taken
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
 from capstan.errors import BindError, CallError, FlowError, ShapeError, UpstreamRefused
 from capstan.plan.body import to_json
@@ -83,9 +83,10 @@ class _Run:
             raise
         last = self._last_call()
         try:
-            value = self._live.flow.answer.take(self._scope)
+            value = taken(self._live.flow.answer.take, self._scope)
         except ShapeError as error:
             error.retry_safe = self._repeatable()
+            self._tell_changes(error)
             raise
         if last in self._heads and isinstance(self._live.unit.shape, Whole) and self._live.flow.answer.mapped is None:
             status, headers, empty = self._heads[last]
@@ -251,9 +252,7 @@ class _Run:
     def _complete(self, error: CallError) -> None:
         """Add what the whole flow did to what one step met."""
         error.extra = {**error.extra, "steps": {step.name: self._state(step.name) for step in self._steps}}
-        effects = dict.fromkeys(name for name, _, _ in self._changed)
-        if changed := {name: _short(self._scope[step_key(name)]) for name in effects if step_key(name) in self._scope}:
-            error.extra = {**error.extra, "changed": changed}  # an id among it may be all there is to go on by
+        self._tell_changes(error)
         if any(name != self._failed for name, _, _ in self._changed):
             error.outcome = "partly"
         elif not self._changed and self._live.unit.effect != "read" and self._failed_reading():
@@ -262,6 +261,11 @@ class _Run:
         error.retry_safe = error.retry_safe and self._repeatable()
         if isinstance(error, UpstreamRefused) and not error.retry_safe:  # nobody shall be told when to call again
             error.headers = tuple(header for header in error.headers if header[0].lower() != "retry-after")
+
+    def _tell_changes(self, error: CallError) -> None:
+        effects = dict.fromkeys(name for name, _, _ in self._changed)
+        if changed := {name: _short(self._scope[step_key(name)]) for name in effects if step_key(name) in self._scope}:
+            error.extra = {**error.extra, "changed": changed}  # an id among it may be all there is to go on by
 
     def _asked_for_change(self) -> bool:
         return any(step.effect != "read" and step.name in self._states for step in self._steps)
@@ -276,7 +280,7 @@ class _Run:
 def _bind(call: CallPlan, scope: Mapping[str, Any], step: StepPlan) -> HttpRequest:
     """The request of a step that uses other answers: what is wrong in those is not its caller's mistake."""
     try:
-        return call.request.bind(scope)
+        return taken(call.request.bind, scope, outcome="not-sent")
     except BindError as error:
         if not error.argument.startswith("$") or _is_callers_item(step, error.argument):
             raise

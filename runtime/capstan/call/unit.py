@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from capstan.call.guard import Guard
 from capstan.call.refusal import refusal_of
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
-from capstan.errors import ShapeError
+from capstan.errors import Outcome, ShapeError
 from capstan.load.media_type import essence_of, is_json
 from capstan.plan.decode import UNNAMED, Decoder, is_binary, says_json
 from capstan.plan.jsontext import parse_answer
@@ -19,6 +19,8 @@ from capstan.plan.shape import Whole
 from capstan.plan.types import CallPlan, UnitPlan
 from capstan.plan.values import ABSENT
 from capstan.settings import Settings
+
+T = TypeVar("T")
 
 # What takes a few milliseconds is decoded at once; more would keep every other call waiting.
 _DECODED_HERE_BYTES: Final = 16 * 1024
@@ -68,7 +70,7 @@ class LiveUnit:
             decoded = await parsed(plan, request, response, self._settings)
             if decoded is ABSENT:
                 return Answer(response.status, response.passed_headers, empty=True)
-            value = self.unit.shape.take(decoded, decoded, arguments)
+            value = taken(self.unit.shape.take, decoded, decoded, arguments)
         except ShapeError as error:
             error.retry_safe = may_repeat(plan, request)
             raise
@@ -118,7 +120,19 @@ async def parsed(plan: CallPlan, request: HttpRequest, response: UpstreamRespons
     if plan.decoder is not None:
         return await _decoded(plan.decoder, plan, response, settings)
     body = await response.read(settings.max_parsed_bytes)
-    return response.masked(_parse(body, response, plan)) if body else ABSENT
+    return taken(lambda: response.masked(_parse(body, response, plan))) if body else ABSENT
+
+
+def taken(take: Callable[..., T], *arguments: Any, outcome: Outcome = "done") -> T:
+    """What is taken from an answer. One can be read that is too deep for anything else.
+
+    Raises:
+        ShapeError: it is nested too deeply.
+    """
+    try:
+        return take(*arguments)
+    except RecursionError as error:
+        raise ShapeError("unexpected-answer", "an answer is nested too deeply to be used", outcome=outcome) from error
 
 
 async def _decoded(decoder: Decoder, plan: CallPlan, response: UpstreamResponse, settings: Settings) -> Any:
