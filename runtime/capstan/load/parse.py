@@ -7,7 +7,8 @@ single place. What this version does not run yet is refused here by name, never 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from capstan.errors import Problem
@@ -45,6 +46,18 @@ def parse_capability(document: Document) -> tuple[model.Capability, list[Problem
     return capability, [*parser.problems, *parser.family.problems, *further]
 
 
+@dataclass(slots=True)
+class _Sections:
+    """The sections of a file while they are being read."""
+
+    binds: list[model.Bind] = field(default_factory=list)
+    consumes: list[model.ConsumedApi] = field(default_factory=list)
+    aggregates: list[model.Aggregate] = field(default_factory=list)
+    exposes: list[model.Adapter] = field(default_factory=list)
+    controls: list[model.ControlAdapter] = field(default_factory=list)
+    imports: list[model.Import] = field(default_factory=list)
+
+
 class _Parser(Reader):
     # --- the file
 
@@ -63,49 +76,51 @@ class _Parser(Reader):
                 self.problem("missing-keyword", "'capability' is missing: nothing is consumed or exposed", root.at())
             body = Node(self, {}, ("capability",))
         info = root.node("info") or Node(self, {}, ("info",))
-        binds, consumes, aggregates, exposes, controls, imports = [], [], [], [], [], []
+        found = _Sections()
         for owner in (root, body):
-            for node in owner.nodes("binds"):
-                if (found := self.import_of("binds", node)) is not None:
-                    imports.append(found)
-                else:
-                    binds.append(self.bind(node))
-            for node in owner.nodes("consumes"):
-                if (found := self.import_of("consumes", node)) is not None:
-                    imports.append(found)
-                else:
-                    consumes.append(self.consumed_api(node))
-            for key, node in owner.named("aggregates"):
-                if (found := self.import_of("aggregates", node, key)) is not None:
-                    imports.append(found)
-                else:
-                    aggregates.append(parse_aggregate(key, node, self.plain_unit))
-            for node in owner.nodes("exposes"):
-                if (found := self.import_of("exposes", node)) is not None:
-                    imports.append(found)
-                elif node.text("type") == "control":
-                    controls.append(parse_control(node))
-                elif (adapter := self.adapter(node)) is not None:
-                    exposes.append(adapter)
-        binds += [self.external_reference(node) for node in root.nodes("externalRefs")]
-        for further in controls[1:]:
+            self.sections(owner, found)
+        found.binds += [self.external_reference(node) for node in root.nodes("externalRefs")]
+        for further in found.controls[1:]:
             self.problem("second-control", "a file has one control adapter at most", further.at / "type",
-                         f"the first is in line {controls[0].at.location().line}")  # fmt: skip
+                         f"the first is in line {found.controls[0].at.location().line}")  # fmt: skip
         return model.Capability(
             file=self.document.file,
             title=info.text("label", "display", "title", "name") or self.document.file,
             description=info.text("description") or "",
             version=info.text("version"),
-            binds=tuple(binds),
-            consumes=tuple(consumes),
-            exposes=tuple(exposes),
-            aggregates=tuple(aggregates),
-            control=controls[0] if controls else None,
-            imports=tuple(imports),
+            binds=tuple(found.binds),
+            consumes=tuple(found.consumes),
+            exposes=tuple(found.exposes),
+            aggregates=tuple(found.aggregates),
+            control=found.controls[0] if found.controls else None,
+            imports=tuple(found.imports),
             is_parts="capability" not in root,
             sources=tuple(file for file, reader in self.family.readers.items() if reader is not self),
             at=body.at() if "capability" in root else root.at(),
         )
+
+    def sections(self, owner: Node, found: _Sections) -> None:
+        """What stands in the sections of the file's root, or of its `capability`."""
+        for _, node in self.own("binds", owner, found.imports):
+            found.binds.append(self.bind(node))
+        for _, node in self.own("consumes", owner, found.imports):
+            found.consumes.append(self.consumed_api(node))
+        for key, node in self.own("aggregates", owner, found.imports):
+            found.aggregates.append(parse_aggregate(key, node, self.plain_unit))
+        for _, node in self.own("exposes", owner, found.imports):
+            if node.text("type") == "control":
+                found.controls.append(parse_control(node))
+            elif (adapter := self.adapter(node)) is not None:
+                found.exposes.append(adapter)
+
+    def own(self, section: model.Section, owner: Node, imports: list[model.Import]) -> Iterator[tuple[str, Node]]:
+        """The items of a section that stand here; those that stand in other files go to `imports`."""
+        named = section == "aggregates"  # a map may have them under their namespaces
+        for key, node in owner.named(section) if named else (("", node) for node in owner.nodes(section)):
+            if (found := self.import_of(section, node, key)) is not None:
+                imports.append(found)
+            else:
+                yield key, node
 
     def bind(self, node: Node) -> model.Bind:
         self.unsupported(node, "type", "resolution", "uri")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from capstan.errors import Problem
 from capstan.load.document import Place
 from capstan.load.expression import Template
-from capstan.load.model import RestOperation, Scripting, Step, Unit
+from capstan.load.model import Output, RestOperation, Scripting, Step, Unit
 from capstan.load.schema import Checker
 from capstan.plan import types
 from capstan.plan.call import plan_call
@@ -18,8 +18,8 @@ from capstan.plan.decode import Passing, limit_passing
 from capstan.plan.inputs import Inputs
 from capstan.plan.names import Names
 from capstan.plan.output import Resolve, mock_outputs, plan_outputs
-from capstan.plan.output_schema import output_schema
-from capstan.plan.shape import is_static
+from capstan.plan.output_schema import mapped_schema, output_schema
+from capstan.plan.shape import Shape, Whole, is_static
 from capstan.plan.steps import FlowPlanner, asked_inputs
 from capstan.plan.target import Target
 from capstan.plan.values import ABSENT, Constant, Source
@@ -51,17 +51,8 @@ def plan_unit(
         message = "there is neither a call nor a constant for every output"
         hint = "add 'call: namespace.operation', or a 'value' to each output"
         names.problem("nothing-to-call", message, unit.call_at or unit.at, hint)
-    names.inputs.drop_idle()
-    for draft in names.inputs.values():
-        calls = unit.call is not None or unit.steps
-        if not draft.used and (draft.declared or (calls and draft.where == "path")):
-            names.warn("unused-input", f"the input '{draft.name}' is used by nothing", draft.at)
-    inputs = tuple(
-        types.Input(d.name, d.where or "query", d.schema, d.required, d.default, d.whole_body, d.body_path)
-        for d in names.inputs.values()
-    )
+    inputs = _inputs(names)
     schema = _input_schema(inputs)
-    _check_defaults(names)
     operation = target.operation if target is not None else None
     plan = types.UnitPlan(
         name=unit.name or (f"{rest.method} {rest.path}" if rest is not None else ""),
@@ -72,10 +63,24 @@ def plan_unit(
         checker=_checker(names, schema),
         call=_named(call, unit.media_type),
         shape=shape,
-        output_schema=output_schema(outputs, shape),
+        output_schema=_answer_schema(outputs, shape, flow),
         flow=flow,
     )
     return plan, names.inputs.slots
+
+
+def _inputs(names: Names) -> tuple[types.Input, ...]:
+    """The inputs, once everything that uses them is planned."""
+    names.inputs.drop_idle()
+    is_mock = names.unit.call is None and not names.unit.steps
+    for draft in names.inputs.values():
+        if not draft.used and (draft.declared or (draft.where == "path" and not is_mock)):
+            names.warn("unused-input", f"the input '{draft.name}' is used by nothing", draft.at)
+    _check_defaults(names)
+    return tuple(
+        types.Input(d.name, d.where or "query", d.schema, d.required, d.default, d.whole_body, d.body_path)
+        for d in names.inputs.values()
+    )
 
 
 def limited(plan: types.UnitPlan, of_adapter: int | None) -> types.UnitPlan:
@@ -97,6 +102,12 @@ def _flow(names: Names, steps: Sequence[tuple[Step, Target | None]], scripting: 
     planner = FlowPlanner(names, steps, scripting)
     planned = planner.steps(plan_call)
     return types.FlowPlan(planned, planner.answer(names.unit.outputs, _resolver(names)), asked_inputs(names, steps))
+
+
+def _answer_schema(outputs: tuple[Output, ...], shape: Shape, flow: types.FlowPlan | None) -> Mapping[str, Any] | None:
+    if flow is not None and flow.answer.mapped is not None and isinstance(shape, Whole):
+        return mapped_schema(flow.answer.mapped)
+    return output_schema(outputs, shape)
 
 
 def _resolver(names: Names) -> Resolve:
