@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from capstan.expose.arguments import media_types
-from capstan.expose.openapi_forward import forwarded, path_key
+from capstan.expose.openapi_forward import forwarded
 from capstan.plan.responses import Replies
 from capstan.plan.types import ForwardPlan, Input, RestOperationPlan, UnitPlan
 from capstan.plan.values import ABSENT
@@ -49,12 +49,12 @@ def openapi_document(
     ids: set[str] = set()
     for operation in operations:
         # The author's names stay, but where two operations of a path differ in them, the first one's count.
-        path = shapes.setdefault(tuple(segment.key for segment in operation.segments), _path(operation))
+        path = shapes.setdefault(operation.key, _path(operation))
         names = dict(zip(_variables(_path(operation)), _variables(path), strict=True))
         item = paths.setdefault(path, {})
         item[operation.method.lower()] = _operation(operation, names, ids)
     for forward in forwards:
-        path = shapes.setdefault(path_key(forward), forward.path)
+        path = shapes.setdefault(forward.key, forward.path)
         item = paths.setdefault(path, {})
         more = forwarded(forward, next(iter(_variables(path)), ""))
         paths[path] = {**more, **item}

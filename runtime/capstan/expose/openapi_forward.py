@@ -13,11 +13,6 @@ _BODIES: Final = frozenset({"post", "put", "patch"})
 _DESCRIBED_ELSEWHERE: Final = frozenset({"accept", "content-type", "authorization"})
 
 
-def path_key(forward: ForwardPlan) -> tuple[str, ...]:
-    """What the path of a forward has in common with those of operations that match the same requests."""
-    return (*(f"={segment}" for segment in forward.prefix), *(("~",) if forward.takes_rest else ()))
-
-
 def forwarded(forward: ForwardPlan, variable: str) -> dict[str, dict[str, Any]]:
     """The operations of a path, by method; those that operations of the file serve are not among them."""
     open_ = [method for method in _METHODS if method.upper() not in forward.taken]

@@ -82,26 +82,20 @@ def plan_forward(
     _check_host(forward, target, variables, problems)
     if any(problem.severity == "error" for problem in problems[told:]):
         return None
-    unit = model.Unit(
-        name=str(forward.path), title=None, description="", parameters=(), call=target.api.namespace, with_=(),
-        outputs=(), at=forward.at, call_at=forward.at / "targetNamespace",
-    )  # fmt: skip
-    call = plan_unit(unit, namespace, frozenset(), None, target, variables, problems)[0].call
-    assert call is not None
+    call = _call(forward, namespace, target, variables, problems)
     trusted = _trusted(forward, target, call, problems)
     segments = forward.path.segments
     takes_rest = any(isinstance(part, Hole) for part in segments[-1]) if segments else False
     prefix = segments[:-1] if takes_rest else segments
-    keys = tuple(f"={_literal(parts)}" for parts in prefix) + (("~",) if takes_rest else ())
     lent = {name.lower() for name in trusted}
     credentials = target.credential is not None or target.plan.auth is not None
     key = next((name for name in trusted if "idempotency" in name.lower()), None)
     headers = _without_accept(target, call)
-    return types.ForwardPlan(
+    plan = types.ForwardPlan(
         path=str(forward.path),
         prefix=tuple(map(_literal, prefix)),
         takes_rest=takes_rest,
-        taken=frozenset(o.method for o in operations if tuple(segment.key for segment in o.segments) == keys),
+        taken=frozenset(),
         trusted=trusted,
         call=replace(
             call, operation=target.api.namespace, idempotency_header=key,
@@ -114,6 +108,20 @@ def plan_forward(
         description=forward.description,
         at=forward.at,
     )  # fmt: skip
+    return replace(plan, taken=frozenset(o.method for o in operations if o.key == plan.key))
+
+
+def _call(
+    forward: model.Forward, namespace: str, target: Target, variables: Variables, problems: list[Problem]
+) -> types.CallPlan:
+    """What every request has, as if a unit called the baseUri itself."""
+    unit = model.Unit(
+        name=str(forward.path), title=None, description="", parameters=(), call=target.api.namespace, with_=(),
+        outputs=(), at=forward.at, call_at=forward.at / "targetNamespace",
+    )  # fmt: skip
+    call = plan_unit(unit, namespace, frozenset(), None, target, variables, problems)[0].call
+    assert call is not None
+    return call
 
 
 def _without_accept(target: Target, call: types.CallPlan) -> tuple[tuple[str, str | Secret], ...]:

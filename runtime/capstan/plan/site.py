@@ -153,7 +153,7 @@ def _place(adapter: RestPlan | McpPlan | ControlPlan) -> str:
 def _check_routes(operations: list[RestOperationPlan], problems: list[Problem]) -> None:
     taken: dict[tuple[str, ...], RestOperationPlan] = {}
     for operation in operations:
-        key = (operation.method, *(segment.key for segment in operation.segments))
+        key = (operation.method, *operation.key)
         first = taken.setdefault(key, operation)
         if first is not operation:
             whose = "twice" if first.at.document is operation.at.document else "by another file too"
@@ -163,9 +163,9 @@ def _check_routes(operations: list[RestOperationPlan], problems: list[Problem]) 
 
 
 def _check_forwards(forwards: list[ForwardPlan], problems: list[Problem]) -> None:
-    taken: dict[tuple[tuple[str, ...], bool], ForwardPlan] = {}
+    taken: dict[tuple[str, ...], ForwardPlan] = {}
     for forward in forwards:
-        first = taken.setdefault((forward.prefix, forward.takes_rest), forward)
+        first = taken.setdefault(forward.key, forward)
         if first is not forward:
             message = f"requests of {forward.path} are forwarded twice"
             hint = f"first in {first.at.location()}; give one of them another path or port"

@@ -160,6 +160,11 @@ class RestOperationPlan:
     replies: Replies | None  # None: answers are sent as they come
     at: Place = field(repr=False, compare=False)
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What paths that match the same requests have in common."""
+        return tuple(segment.key for segment in self.segments)
+
 
 @dataclass(frozen=True, slots=True)
 class ForwardPlan:
@@ -177,6 +182,12 @@ class ForwardPlan:
     tags: tuple[str, ...]
     description: str
     at: Place = field(repr=False, compare=False)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """As of an operation."""
+        segments = [*map(RouteSegment, self.prefix), *([RouteSegment(None)] if self.takes_rest else [])]
+        return tuple(segment.key for segment in segments)
 
 
 @dataclass(frozen=True, slots=True)
