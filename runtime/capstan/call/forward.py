@@ -18,7 +18,7 @@ from capstan.call.subpath import path_below
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
 from capstan.errors import BindError, CallError, UpstreamError
 from capstan.load.model import Effect
-from capstan.plan.request import FORBIDDEN_IN_HEADER, HttpRequest, effect_of
+from capstan.plan.request import FORBIDDEN_IN_HEADER, OF_CONNECTION, HttpRequest, effect_of
 from capstan.plan.types import CallPlan, ForwardPlan
 
 # What is said of a body belongs to it: without its encoding it could not be read, and without its range a part of a
@@ -32,13 +32,12 @@ _CONDITIONS: Final = frozenset({"if-match", "if-none-match", "if-unmodified-sinc
 # Of the answer: what belongs to one connection, or to another server's place in the world. Our own server gives its
 # date, the door its rules for other origins, and neither cookies nor challenges of our session with the API are a
 # caller's.
-_KEPT_BACK: Final = frozenset({
-    "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
-    "proxy-authenticate", "proxy-authentication-info", "content-length", "date",
+_KEPT_BACK: Final = OF_CONNECTION | {
+    "proxy-authenticate", "proxy-authentication-info", "date",
     "alt-svc", "strict-transport-security", "clear-site-data", "public-key-pins",
     "access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-headers",
     "access-control-allow-methods", "access-control-expose-headers", "access-control-max-age",
-})  # fmt: skip
+}  # fmt: skip
 _CHALLENGES: Final = frozenset({"www-authenticate", "authentication-info"})
 _COOKIES: Final = frozenset({"set-cookie", "set-cookie2"})
 _OF_ENCODED: Final = frozenset({"content-encoding", "content-digest", "repr-digest", "digest", "content-md5"})

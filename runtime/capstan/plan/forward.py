@@ -17,18 +17,17 @@ from capstan.load.document import Place
 from capstan.load.expression import Hole, PathTemplate
 from capstan.load.forward import REST_OF_PATH
 from capstan.plan import types
-from capstan.plan.request import HEADER_NAME
+from capstan.plan.request import HEADER_NAME, OF_CONNECTION
 from capstan.plan.target import Target
 from capstan.plan.unit import plan_unit
 from capstan.plan.values import Secret, to_text
 from capstan.plan.variables import Variables
 
 _TOLD: Final = frozenset({"type", "title", "description", "examples", "deprecated"})  # which limit nothing
-# Of one connection, and of HTTP itself: these can never be passed on (RFC 9110, 7.6.1).
-OF_CONNECTION: Final = frozenset({
-    "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings",
-    "proxy-authorization", "proxy-authenticate", "proxy-authentication-info", "content-length", "host", "expect",
-})  # fmt: skip
+# Of one connection, and of HTTP itself: these can never be passed on.
+_NEVER_TRUSTED: Final = OF_CONNECTION | {
+    "http2-settings", "proxy-authorization", "proxy-authenticate", "proxy-authentication-info", "host", "expect",
+}  # fmt: skip
 
 
 def forwarded_parameters(
@@ -176,7 +175,7 @@ def _trusted(forward: model.Forward, target: Target, call: types.CallPlan, probl
         at = forward.at / "trustedHeaders" / index
         if not HEADER_NAME.fullmatch(name):
             problems.append(Problem("bad-name", f"'{name}' cannot be the name of a header", at.location()))
-        elif name.lower() in OF_CONNECTION:
+        elif name.lower() in _NEVER_TRUSTED:
             message = f"the header '{name}' belongs to one connection and is never passed on"
             problems.append(Problem("bad-name", message, at.location()))
         elif name.lower() == "accept-encoding":

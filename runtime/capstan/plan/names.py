@@ -18,6 +18,7 @@ from capstan.load.model import Parameter, Unit, Where, WithEntry
 from capstan.load.schema import Checker, closest, suggest
 from capstan.plan.fitting import constant_fault, fitted
 from capstan.plan.inputs import Inputs
+from capstan.plan.request import OF_CONNECTION
 from capstan.plan.scope import ReferenceFault, Scope, first_name, secrets_in
 from capstan.plan.target import PLACES, Target, template_names
 from capstan.plan.values import ABSENT, Constant, Joined, Source, source_tree, to_text, tree
@@ -27,10 +28,7 @@ _SCOPES: Final = frozenset({"rest", "tools", "mcp"})
 # `$.step`, and `$step.`: what a step or a body holds.
 _STEP: Final = re.compile(r"\$(?!this\.)([A-Za-z_][\w-]*)?\.")
 # Headers that HTTP itself sets: framing, the connection, and the encodings we can decode.
-_NOT_OURS: Final = frozenset({
-    "host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade",
-    "proxy-authorization", "proxy-connection", "accept-encoding", "expect",
-})  # fmt: skip
+_NOT_OURS: Final = OF_CONNECTION | {"host", "proxy-authorization", "accept-encoding", "expect"}
 
 
 @dataclass(slots=True)

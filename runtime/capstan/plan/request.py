@@ -16,6 +16,10 @@ from capstan.plan.values import ABSENT, Arguments, Constant, Pair, Secret, Sourc
 FORBIDDEN_IN_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _EFFECTS: Final[dict[str, Effect]] = {"GET": "read", "HEAD": "read", "OPTIONS": "read", "DELETE": "irreversible"}
+# Of one connection, and of no message (RFC 9110, 7.6.1), together with what frames a message.
+OF_CONNECTION: Final = frozenset({
+    "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "content-length",
+})  # fmt: skip
 # RFC 3986: unreserved characters, which need no encoding anywhere.
 _UNRESERVED: Final = "-._~"
 _COOKIE_SAFE: Final = "!#$&'()*+-./:<=>?@[]^_`{|}~"
