@@ -15,6 +15,7 @@ from capstan.expose.openapi import openapi_document
 from capstan.load import load
 from capstan.load.files import find_files
 from capstan.plan.build import build_plan
+from capstan.plan.explain import explain
 from capstan.plan.site import join_plans
 from capstan.plan.types import CapabilityPlan
 from plan.helpers import capability, plan_of
@@ -206,3 +207,21 @@ def test_tags_are_those_of_the_operation_else_of_its_resource() -> None:
     resource["operations"].append({"method": "DELETE", "name": "other", "call": "api.op"})
     (item,) = document(plan_of(data)[0])["paths"].values()
     assert (item["get"]["tags"], item["delete"]["tags"]) == (["own"], ["shared"])
+
+
+def test_what_mappings_put_together_is_an_object_of_their_names() -> None:
+    rest = """{call: null, with: null, steps: [{name: one, call: api.op}],
+               mappings: [{target: a.b, value: $.one.x}, {target: a.c, value: 1}, {target: d, value: [$.one.y]}]}"""
+    data = capability("{}", rest=rest)
+    (operation,) = data["capability"]["exposes"][0]["resources"][0]["operations"]
+    del operation["call"], operation["with"]
+    plan, _ = plan_of(data)
+    ((_, item),) = document(plan)["paths"].items()
+    responses = item["get"]["responses"]
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "object", "properties": {"b": {}, "c": {}}}, "d": {}},
+    }
+    assert responses["200"] == {"description": "Done.", "content": {"application/json": {"schema": schema}}}
+    told = explain(plan)["rest"][0]["operations"][0]
+    assert told["answer"] == told["mappings"] == {"a": {"b": "<$.one.x>", "c": 1}, "d": ["<$.one.y>"]}

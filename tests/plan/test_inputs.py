@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -137,3 +138,59 @@ def test_a_constant_that_does_not_fit_is_its_authors_mistake(declared: str, good
     operation = f"{{method: POST, inputParameters: [{{name: a, in: body, {declared}}}, {{name: b, in: body}}]}}"
     assert sent(tool_of(operation, f"with: {{a: {good}}}")).body is not None
     assert refusals_of(capability(operation, f"with: {{a: {bad}}}")) == ["bad-value"]
+
+
+@pytest.mark.parametrize(
+    ("own", "consumed", "shown"),
+    [
+        ("minimum: 1", "minimum: 0", {"minimum": 1}),
+        ("minimum: 0", "minimum: 1", {"minimum": 0, "allOf": [{"minimum": 1}]}),
+        ("minimum: 1", "minimum: 0, maximum: 9", {"minimum": 1, "maximum": 9}),
+        ("maximum: 5, minimum: 1", "maximum: 9, minimum: 0", {"maximum": 5, "minimum": 1}),
+        ("exclusiveMinimum: 2", "exclusiveMinimum: 1", {"exclusiveMinimum": 2}),
+        ("enum: [1, 2]", "enum: [1, 2, 3]", {"enum": [1, 2]}),
+        ("enum: [1, 4]", "enum: [1, 2, 3]", {"enum": [1, 4], "allOf": [{"enum": [1, 2, 3]}]}),
+        ("enum: [1]", "enum: [true]", {"enum": [1], "allOf": [{"enum": [True]}]}),
+        ("multipleOf: 4", "multipleOf: 2", {"multipleOf": 4, "allOf": [{"multipleOf": 2}]}),
+    ],
+)
+def test_a_limit_of_the_consumed_parameter_is_shown_where_the_input_does_not_keep_it(
+    own: str, consumed: str, shown: dict[str, object]
+) -> None:
+    assert both(f"type: integer, {own}", f"type: integer, {consumed}") == {"type": "integer", **shown}
+
+
+@pytest.mark.parametrize(
+    ("own", "consumed", "shown"),
+    [
+        ("minLength: 2, maxLength: 3", "minLength: 1, maxLength: 4", {"minLength": 2, "maxLength": 3}),
+        ("maxLength: 5", "maxLength: 4", {"maxLength": 5, "allOf": [{"maxLength": 4}]}),
+    ],
+)
+def test_the_limits_of_a_text_are_shown_likewise(own: str, consumed: str, shown: dict[str, object]) -> None:
+    assert both(f"type: string, {own}", f"type: string, {consumed}") == {"type": "string", **shown}
+
+
+@pytest.mark.parametrize(
+    ("own", "consumed", "kept"),
+    [
+        ("minItems: 1, maxItems: 5, items: {type: string}", "maxItems: 9, items: {type: string}", {}),
+        ("items: {type: integer, minimum: 3}", "items: {type: number, minimum: 1, description: D.}", {}),
+        ("items: {type: string}", "items: {type: string, maxLength: 2}",
+         {"allOf": [{"items": {"type": "string", "maxLength": 2}}]}),
+        ("items: {type: number}", "items: {type: integer}", {"allOf": [{"items": {"type": "integer"}}]}),
+    ],
+)  # fmt: skip
+def test_the_limits_of_a_list_and_its_items_are_shown_likewise(
+    own: str, consumed: str, kept: dict[str, object]
+) -> None:
+    assert {k: v for k, v in both(f"type: array, {own}", f"type: array, {consumed}").items() if k == "allOf"} == kept
+
+
+def both(own: str, consumed: str) -> dict[str, Any]:
+    """The schema of a tool's input that fills a consumed parameter."""
+    unit = tool_of(
+        f"inputParameters: [{{name: p, in: query, {consumed}}}]",
+        f"{{inputParameters: [{{name: m, {own}}}], with: {{p: tools.m}}}}",
+    )
+    return dict(unit.inputs[0].schema)

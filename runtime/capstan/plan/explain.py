@@ -127,8 +127,13 @@ def _unit(unit: UnitPlan) -> dict[str, Any]:
         },
         "call": None if call is None else _call(call),
         **({} if unit.flow is None else _flow(unit.flow)),
-        "answer": _shape(unit.shape),
+        "answer": _answer(unit),
     }
+
+
+def _answer(unit: UnitPlan) -> Any:
+    mapped = None if unit.flow is None else unit.flow.answer.mapped
+    return describe(mapped) if mapped is not None and isinstance(unit.shape, Whole) else _shape(unit.shape)
 
 
 def _call(call: CallPlan) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,6 +22,9 @@ _LIMITS: Final = (
     "enum", "const", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength",
     "maxLength", "minItems", "maxItems", "uniqueItems", "items", "properties", "required", "additionalProperties",
 )  # fmt: skip
+_AT_LEAST: Final = frozenset({"minimum", "exclusiveMinimum", "minLength", "minItems"})
+_AT_MOST: Final = frozenset({"maximum", "exclusiveMaximum", "maxLength", "maxItems"})
+_REMARKS: Final = frozenset({"description", "title", "default", "examples", "deprecated", "$comment"})
 _KINDS: Final = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
@@ -188,10 +192,34 @@ def _text_unless_said(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_limits(schema: dict[str, Any], consumed: Mapping[str, Any]) -> dict[str, Any]:
-    """An exposed input's schema that also keeps the limits of the parameter it fills."""
-    limits = {key: consumed[key] for key in _LIMITS if key in consumed and schema.get(key) != consumed[key]}
+    """An exposed input's schema that also keeps the limits of the parameter it fills, where its own do not already."""
+    limits = {key: consumed[key] for key in _LIMITS if key in consumed and not _implies(schema, key, consumed[key])}
     if not limits or limits in schema.get("allOf", []):
         return schema
     if not any(key in schema for key in limits):
         return {**schema, **limits}
     return {**schema, "allOf": [*schema.get("allOf", []), limits]}
+
+
+def _implies(schema: Mapping[str, Any], key: str, limit: Any) -> bool:
+    """Whether what fits a schema keeps a limit anyway."""
+    if key not in schema:
+        return False
+    own = schema[key]
+    if own == limit and key not in ("enum", "const"):
+        return True
+    if key in _AT_LEAST or key in _AT_MOST:
+        if not (_is_number(own) and _is_number(limit)):
+            return False
+        return bool(own >= limit if key in _AT_LEAST else own <= limit)
+    if key in ("enum", "const"):  # 1 is no true, though it is equal
+        known = {json.dumps(value, sort_keys=True) for value in (limit if key == "enum" else [limit])}
+        return {json.dumps(value, sort_keys=True) for value in (own if key == "enum" else [own])} <= known
+    if key == "items":
+        held = isinstance(own, dict) and isinstance(limit, dict)
+        return held and all(_implies(own, name, limit[name]) for name in limit if name not in _REMARKS)
+    return key == "type" and (own, limit) == ("integer", "number")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

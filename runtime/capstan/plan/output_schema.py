@@ -7,6 +7,7 @@ from typing import Any
 
 from capstan.load.model import Output
 from capstan.plan.shape import FirstFound, Object, Shape, Whole
+from capstan.plan.values import Tree
 
 
 def output_schema(outputs: tuple[Output, ...], shape: Shape) -> Mapping[str, Any] | None:
@@ -19,6 +20,15 @@ def output_schema(outputs: tuple[Output, ...], shape: Shape) -> Mapping[str, Any
         case Object():
             return {**_schema_of(outputs[0]), "type": "object"}
     return _schema_of(outputs[0])
+
+
+def mapped_schema(mapped: Tree) -> dict[str, Any]:
+    """The JSON Schema of what `mappings` put together: its members by name, of any type, and none of them certain."""
+    members = {
+        name: mapped_schema(member) if isinstance(member, Tree) and member.members is not None else {}
+        for name, member in mapped.members or ()
+    }
+    return {"type": "object", "properties": members}
 
 
 def _members_schema(outputs: tuple[Output, ...]) -> dict[str, Any]:
