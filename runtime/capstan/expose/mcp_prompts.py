@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
@@ -19,6 +20,14 @@ from capstan.plan.types import MessageCallPlan, PromptPlan
 from capstan.plan.values import FromInput
 
 _Text = tuple[str | FromInput, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """A message that is what a unit answers."""
+
+    live: LiveUnit
+    arguments: TextReader
 
 
 class LivePrompts:
@@ -56,10 +65,8 @@ class _LivePrompt:
     def __init__(self, plan: PromptPlan, live: Mapping[int, LiveUnit]) -> None:
         self.plan = plan
         self._names = frozenset(argument.name for argument in plan.arguments)
-        self._messages: list[tuple[types.Role, _Text | tuple[LiveUnit, TextReader]]] = [
-            (m.role, (live[id(m.content.unit)], TextReader(m.content.unit, m.content.slots)))
-            if isinstance(m.content, MessageCallPlan)
-            else (m.role, m.content)
+        self._messages: list[tuple[types.Role, _Text | _Called]] = [
+            (m.role, _called(m.content, live) if isinstance(m.content, MessageCallPlan) else m.content)
             for m in plan.messages
         ]
         self.effect = next((unit.effect for unit in plan.units if unit.effect != "read"), "read")
@@ -69,9 +76,10 @@ class _LivePrompt:
         messages = []
         changed = False  # by a message before
         for role, content in self._messages:
-            if isinstance(content[0], LiveUnit):
-                block = await self._called(content, arguments, limit, changed=changed)
-                changed = changed or content[0].unit.effect != "read"
+            block: types.ContentBlock
+            if isinstance(content, _Called):
+                block = await _answer(content, arguments, limit, changed=changed)
+                changed = changed or content.live.unit.effect != "read"
             else:
                 block = types.TextContent(text=_fill(content, arguments, limit))
             messages.append(types.PromptMessage(role=role, content=block))
@@ -86,16 +94,20 @@ class _LivePrompt:
             if argument.required and argument.name not in arguments:
                 raise BindError("missing-argument", f"'{argument.name}' is missing", argument=argument.name)
 
-    async def _called(
-        self, content: tuple[LiveUnit, TextReader], arguments: Mapping[str, str], limit: int, *, changed: bool
-    ) -> types.ContentBlock:
-        live, reader = content
-        try:
-            return content_block(await read_answer(await live.call(reader.read(arguments)), limit), live.unit.name)
-        except CallError as error:
-            if changed:
-                error.outcome, error.retry_safe = "partly", False
-            raise
+
+def _called(call: MessageCallPlan, live: Mapping[int, LiveUnit]) -> _Called:
+    return _Called(live[id(call.unit)], TextReader(call.unit, call.slots))
+
+
+async def _answer(called: _Called, arguments: Mapping[str, str], limit: int, *, changed: bool) -> types.ContentBlock:
+    """The message; `changed` says that one before it has done something, which a failure here does not undo."""
+    try:
+        answer = await called.live.call(called.arguments.read(arguments))
+        return content_block(await read_answer(answer, limit), called.live.unit.name)
+    except CallError as error:
+        if changed:
+            error.outcome, error.retry_safe = "partly", False
+        raise
 
 
 def _fill(parts: _Text, arguments: Mapping[str, str], limit: int) -> str:
