@@ -94,6 +94,18 @@ def test_of_many_faults_the_first_are_told(value: Any) -> None:
     assert time.perf_counter() - began < SECONDS
 
 
+def test_for_a_name_that_is_missing_few_others_are_looked_at() -> None:
+    names = [f"customer_field_{number}" for number in range(20)]
+    properties = {name: {"type": "string"} for name in names}
+    checker = Checker({"properties": properties, "required": names, "additionalProperties": False})
+    began = time.perf_counter()
+    assert len(checker.violations({f"customer_fiel_{number:06}x": 1 for number in range(40_000)})) == 100
+    assert time.perf_counter() - began < SECONDS
+    assert (
+        "was 'customer_feld_1' meant" in checker.violations(dict.fromkeys([*names[:1], "customer_feld_1"], "x"))[0].hint
+    )
+
+
 def test_many_objects_are_looked_through_once_for_one_that_is_there_twice() -> None:
     checker = Checker({"uniqueItems": True, "type": "array"})
     items = [{"a": number} for number in range(50_000)]
