@@ -39,16 +39,18 @@ _ANSWERS: Final = 4  # that a flow keeps may be as large as one may be
 class LiveFlow(LiveUnit):
     """A unit of several steps, ready to call."""
 
-    __slots__ = ("flow", "scripts", "settings", "upstreams")
+    __slots__ = ("answering", "flow", "one_index", "scripts", "upstreams")
 
     def __init__(
         self, unit: UnitPlan, flow: FlowPlan, upstreams: Sequence[Upstream], scripts: Scripts, settings: Settings
     ) -> None:
         super().__init__(unit, None, settings)
         calls = [step.name for step in flow.steps if isinstance(step.does, CallPlan)]
-        self.flow = flow
+        self.flow, self.scripts = flow, scripts
         self.upstreams = dict(zip(calls, upstreams, strict=True))
-        self.scripts, self.settings = scripts, settings
+        # The last of these answers. Where nothing is ever called, what is looked up or computed last stands for it.
+        self.answering = calls or [step.name for step in flow.steps if not isinstance(step.does, AssertPlan)]
+        self.one_index = {step.name for step in flow.steps if _has_one_index(step)}
 
     async def call(self, arguments: Mapping[str, Any]) -> Answer:
         """Run the steps.
@@ -104,15 +106,12 @@ class _Run:
 
     def _last_call(self) -> str:
         """The last call that was made, whose answer is the flow's where nothing else is said."""
-        calls = [step.name for step in self._steps if isinstance(step.does, CallPlan)]
-        # Where nothing is ever called, what is looked up or computed last stands for it.
-        others = [step.name for step in self._steps if not isinstance(step.does, AssertPlan)]
-        made = [name for name in calls or others if name in self._states]
+        made = [name for name in self._live.answering if name in self._states]
         if made:
             self._scope[LAST] = self._scope[step_key(made[-1])]
             self._scope[LAST_WITH_DECLARED] = with_declared(made[-1], self._scope)
             return made[-1]
-        if calls:
+        if self._live.upstreams:
             raise self._nothing_done()
         return ""
 
@@ -219,7 +218,7 @@ class _Run:
         results: list[Any] = [None] * len(items)
         numbers = iter(range(len(items)))
         does, known = step.does, None
-        if isinstance(does, LookupPlan) and foreach.key not in steps_in(does.index):
+        if isinstance(does, LookupPlan) and step.name in self._live.one_index:
             known = does.known(self._scope)  # once, not for each item
 
         async def work() -> None:
@@ -275,6 +274,13 @@ class _Run:
 
     def _state(self, step: str) -> str:
         return self._states.get(step) or ("skipped" if step in self._skipped else "not-reached")
+
+
+def _has_one_index(step: StepPlan) -> bool:
+    """Whether a loop looks up in the same entries for each of its items."""
+    if step.foreach is None or not isinstance(step.does, LookupPlan):
+        return False
+    return step.foreach.key not in steps_in(step.does.index)
 
 
 def _bind(call: CallPlan, scope: Mapping[str, Any], step: StepPlan) -> HttpRequest:

@@ -41,13 +41,13 @@ class Answer:
 class LiveUnit:
     """One unit with everything its call needs, so that a request looks nothing up."""
 
-    __slots__ = ("_settings", "_upstream", "_whole", "guard", "unit")
+    __slots__ = ("_upstream", "_whole", "guard", "settings", "unit")
 
     def __init__(self, unit: UnitPlan, upstream: Upstream | None, settings: Settings) -> None:
         self.unit = unit
         self.guard = Guard(unit)
         self._upstream = upstream
-        self._settings = settings
+        self.settings = settings
         self._whole = isinstance(unit.shape, Whole)
 
     async def call(self, arguments: Mapping[str, Any]) -> Answer:
@@ -67,7 +67,7 @@ class LiveUnit:
             limit = self._limit(plan, response) if plan.passing is not None else None
             return Answer(response.status, response.passed_headers, response=response, limit=limit)
         try:
-            decoded = await parsed(plan, request, response, self._settings)
+            decoded = await parsed(plan, request, response, self.settings)
             if decoded is ABSENT:
                 return Answer(response.status, response.passed_headers, empty=True)
             value = taken(self.unit.shape.take, decoded, decoded, arguments)
@@ -90,7 +90,7 @@ class LiveUnit:
             response.media_type = passing.media_type
         if passing.limit is None or not (passing.binary or is_binary(response.media_type)):
             return None
-        limit = min(passing.limit, self._settings.max_streamed_bytes)
+        limit = min(passing.limit, self.settings.max_streamed_bytes)
         response.refuse_longer(limit)
         return limit
 
