@@ -211,11 +211,28 @@ def test_without_extras_a_file_that_needs_one_is_refused_with_how_to_install_it(
     (tmp_path / "sum.py").write_text("result = 1 + 1\n")
     done = run(sys.executable, "-S", "-m", "capstan", "validate", "extras.yaml", cwd=tmp_path, **bare)
     assert done.returncode == 1
-    assert sorted(re.findall(r"pip install .*", done.stderr + done.stdout)) == [
+    assert sorted(re.findall(r"pip'? install .*", done.stderr + done.stdout)) == [
         "pip install 'capstan-runtime[html]'", "pip install 'capstan-runtime[scripts]'",
     ]  # fmt: skip
     whole = run(sys.executable, "-m", "capstan", "validate", "extras.yaml", cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr
+
+
+def test_what_is_missing_is_installed_for_the_python_that_runs_and_not_for_another(tmp_path: Path) -> None:
+    environment = tmp_path / "my venv"
+    run(sys.executable, "-m", "venv", "--without-pip", environment, cwd=tmp_path)
+    module = REPOSITORY / "runtime" / "capstan" / "resources.py"
+    code = f"import runpy; print(runpy.run_path({str(module)!r})['install_command']('html'))"
+
+    def told(**environ: str) -> str:
+        return run(environment / "bin" / "python", "-c", code, cwd=tmp_path, **environ).stdout.strip()
+
+    assert told() == f"'{environment}/bin/python' -m pip install 'capstan-runtime[html]'"
+    pip = environment / "bin" / "pip"
+    pip.write_text("#!/bin/sh\n")
+    pip.chmod(0o755)
+    assert told() == f"'{pip}' install 'capstan-runtime[html]'"
+    assert told(PATH=f"{pip.parent}:{os.environ['PATH']}") == "pip install 'capstan-runtime[html]'"
 
 
 def test_the_metadata_names_the_command_and_the_version(wheel: Path) -> None:

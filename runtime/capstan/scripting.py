@@ -16,7 +16,6 @@ from typing import Final, Literal
 
 Language = Literal["javascript", "python"]
 LANGUAGES: Final[tuple[Language, ...]] = ("javascript", "python")
-INSTALL: Final = "pip install 'capstan-runtime[scripts]'"
 
 _HERE: Final = Path(__file__).parent
 _PACKAGES: Final[dict[Language, tuple[str, ...]]] = {

@@ -17,6 +17,7 @@ from capstan.plan.build import build_plan
 from capstan.plan.decode import DECODERS, Decoder, plan_decoder
 from capstan.plan.explain import explain
 from capstan.plan.types import CapabilityPlan
+from capstan.resources import install_command
 from conftest import Golden
 from support import capability_text, write_capability
 
@@ -242,7 +243,7 @@ def test_a_library_that_is_not_installed_is_told_with_how_to_install_it(
     for source in (GOLDEN / "avro" / "orders.avsc", GOLDEN / "protobuf" / "orders.proto"):
         (tmp_path / source.name).write_bytes(source.read_bytes())
     problem = refused(tmp_path, {"outputRawFormat": name, **({"outputSchema": schema} if schema else {})})
-    assert (problem.code, problem.hint) == ("missing-library", f"pip install 'capstan-runtime[{name}]'")
+    assert (problem.code, problem.hint) == ("missing-library", install_command(name))
     assert library.partition(".")[0] in problem.message
 
 

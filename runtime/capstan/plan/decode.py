@@ -26,6 +26,7 @@ from capstan.plan.formats.separated import read_separated
 from capstan.plan.formats.xml_tree import Root, read_xml
 from capstan.plan.formats.yaml_tree import read_yaml
 from capstan.plan.jsontext import parse_answer
+from capstan.resources import install_command
 
 Read = Callable[[bytes, str], Any]  # a body and the charset of its media type -> data, or a ValueError
 
@@ -189,8 +190,7 @@ def _prepare(known: _Format, answer: AnswerFormat, files: list[str]) -> Read:
         return known.plan(answer, files)
     except MissingLibrary as error:
         message = f"'{answer.format}' is read by {error.name}, which is not installed"
-        raise _Told("missing-library", message, f"pip install 'capstan-runtime[{error.extra}]'",
-                    "outputRawFormat") from None  # fmt: skip
+        raise _Told("missing-library", message, install_command(error.extra), "outputRawFormat") from None
     except OSError as error:
         raise _Told("unreadable-file", f"{answer.schema} cannot be read: {error.strerror or error}") from None
     except ValueError as error:

@@ -13,7 +13,8 @@ from typing import Any, Final
 from capstan.load import model
 from capstan.load.document import Place
 from capstan.load.files import find_written, is_file, is_folder
-from capstan.scripting import INSTALL, LANGUAGES, Language, command, environment, missing
+from capstan.resources import install_command
+from capstan.scripting import LANGUAGES, Language, command, environment, missing
 
 Tell = Callable[[str, str, Place, str], None]  # code, message, at, hint
 
@@ -90,7 +91,8 @@ def _language(step: model.ScriptStep, scripting: model.Scripting, tell: Tell) ->
         return None
     lost = missing(language)
     if lost is not None:
-        tell("missing-library", f"scripts in {language} need '{lost}', which is not installed", at, INSTALL)
+        message = f"scripts in {language} need '{lost}', which is not installed"
+        tell("missing-library", message, at, install_command("scripts"))
         return None
     return language
 
