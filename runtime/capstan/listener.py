@@ -109,7 +109,7 @@ class Protocol(HttpToolsProtocol):
         self._wait_no_more()
         if not self.parser.should_upgrade():
             super().on_headers_complete()
-            if self.url[:1] != b"/":  # HTTP wants it taken; who passes requests on will want to know
+            if self.url[:1] != b"/":  # a whole address, which HTTP allows; a forward has to know of it
                 self.scope["extensions"] = {ABSOLUTE_TARGET: {}}
 
     def on_body(self, body: bytes) -> None:

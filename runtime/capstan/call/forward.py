@@ -221,7 +221,7 @@ class LiveForward:
                 dropped |= {token.strip().lower() for token in value.split(",")}
         if not response.is_encoded:
             return tuple((name, value) for name, value in found if name.lower() not in dropped)
-        dropped |= _OF_ENCODED  # it is decoded here, for secrets cannot be seen otherwise
+        dropped |= _OF_ENCODED  # the body is decoded here: no secret is found in a compressed one
         return tuple(
             (name, f"W/{value}" if name.lower() == "etag" and value.startswith('"') else value)
             for name, value in found

@@ -118,7 +118,7 @@ async def _request(live: LiveForward, used: int, scope: Scope, receive: Receive,
 
 
 def _without_length(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    return tuple(header for header in headers if header[0] != "Content-Length")  # who sends a whole body, sees
+    return tuple(header for header in headers if header[0] != "Content-Length")  # a whole body has its own
 
 
 def _body(headers: RawHeaders, receive: Receive, limit: int) -> Upload | bytes | None:

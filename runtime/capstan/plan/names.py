@@ -253,7 +253,7 @@ class Names:
         scope, dot, rest = name.removeprefix("$this.").partition(".")
         if not dot or scope not in self.namespaces or self._is_own(scope) or re.search(r"[\s{}]", rest):
             return False
-        own = next(iter(self.unit.scopes), self.namespace)  # what means the inputs whoever exposes the unit
+        own = next(iter(self.unit.scopes), self.namespace)  # means the inputs in every adapter
         hint = f"did you mean '{own}.{rest}'?"
         self.problem("unknown-name", f"'{name}' is an input of another adapter", at, hint)
         return True
@@ -281,7 +281,7 @@ class Names:
             if names or free or target.operation.body is not None:
                 self.problem("unknown-parameter", f"{call} takes no '{entry.name}'", entry.at,
                              suggest(entry.name, names), key=True)  # fmt: skip
-            else:  # an operation of which nothing is written down; what the entry refers to is looked at all the same
+            else:  # the file does not say what the operation takes; the entry is checked all the same
                 self._entry_source(entry.value, _free_parameter(entry.name, entry.at), entry.at)
                 message = f"{call} takes nothing; no value is sent for '{entry.name}'"
                 self.warn("unused-entry", message, entry.at)

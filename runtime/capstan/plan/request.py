@@ -37,7 +37,7 @@ class HttpRequest:
     method: str
     url: str = field(repr=False)  # here, too, credentials may stand
     headers: tuple[tuple[str, str], ...] = field(repr=False)
-    body: bytes | AsyncIterable[bytes] | None = field(repr=False)  # what streams goes once and never again
+    body: bytes | AsyncIterable[bytes] | None = field(repr=False)  # a stream can be sent once
 
 
 @dataclass(frozen=True, slots=True)

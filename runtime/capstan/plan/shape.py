@@ -63,7 +63,7 @@ class Static:
 
     def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
         value = self.source.get(arguments)
-        if value is ABSENT:  # alone it is nothing; in a text, the text goes on without it, as for the peer engine
+        if value is ABSENT:  # alone it is null; in a text it leaves nothing, as in the peer engine
             value = _without_gaps(self.source, arguments) if isinstance(self.source, Joined) else None
         value = coerce(value, self.type)
         return value if self.limits is None else self.limits.keep(value)

@@ -52,7 +52,7 @@ class PortPlan:
     has_rest: bool
     endpoints: tuple[tuple[str, Offer], ...]  # MCP path -> what is there
     forwards: tuple[ForwardPlan, ...] = ()
-    controls: tuple[ControlPlan, ...] = ()  # where there is one, there is nothing else
+    controls: tuple[ControlPlan, ...] = ()  # a port that has some has nothing else
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class FlowPlanner:
 
     def _condition(self, step: model.Step, condition: Condition, at: Place) -> Condition:
         names = self._inside(step, None)
-        if step.foreach is not None:  # whether the loop is run at all is asked once
+        if step.foreach is not None:  # it is asked once, before the first item
             names = replace(names, scope=replace(names.scope, item=None))
 
         def meaning(text: str) -> Valued:
@@ -142,7 +142,7 @@ class FlowPlanner:
                     draft.used = True  # it sees all of them
                 if plan is None:
                     return None
-                items = () if step.foreach is None else (step.foreach.name,)  # kept as an answer is
+                items = () if step.foreach is None else (step.foreach.name,)  # an item is kept where answers are
                 seen = (*self._scope(step).earlier, *items)
                 return ScriptRun(plan, tuple(names.inputs), seen, Tree(None, members))
         return None

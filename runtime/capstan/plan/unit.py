@@ -120,7 +120,7 @@ def _output_value(names: Names, template: Template, at: Place) -> Source:
         if names.variables.declares(name) and not names.variables.is_setting(name):
             names.problem("secret-in-answer", f"'{{{{{name}}}}}' would give a bound variable to callers", at / "value")
             return Constant(ABSENT)
-    return names.shared(names.resolve(template, at), at / "value")  # one may be undeclared, or fill what is named
+    return names.shared(names.resolve(template, at), at / "value")  # declared or not
 
 
 def _input_schema(inputs: tuple[types.Input, ...]) -> dict[str, Any]:

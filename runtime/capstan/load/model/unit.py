@@ -116,7 +116,7 @@ class Unit:
     given: tuple[Parameter, ...] = ()  # what comes as text: variables of a resource's URI, arguments of a prompt
     mappings: tuple[Mapped, ...] = ()
     ref: Ref | None = None
-    scopes: tuple[str, ...] = ()  # further namespaces that mean the inputs: of the aggregate, and before an alias
+    scopes: tuple[str, ...] = ()  # further namespaces of the inputs: the aggregate's, the one before an alias
     semantics: Semantics | None = None
     tags: tuple[str, ...] = ()
     media_type: str | None = None  # of the answer, where the answer does not say
