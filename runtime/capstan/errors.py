@@ -9,7 +9,8 @@
         │   └── UpstreamRefused  keeps .status and .body
         ├── ShapeError       the answer is not what was declared     REST 502      MCP is_error
         ├── ScriptError      a script of the file failed             REST 500      MCP is_error
-        └── FlowError        a flow of several steps stopped itself  REST .status  MCP is_error
+        ├── FlowError        a flow of several steps stopped itself  REST .status  MCP is_error
+        └── StoppedError     the server stopped in the middle        REST 503      MCP is_error
 
 Codes are stable and listed in docs/errors.md; wording may improve.
 """
@@ -168,3 +169,8 @@ class FlowError(CallError):
     """A flow of several steps stopped itself: what it asks for does not hold, or cannot be told."""
 
     status: int = 409
+
+
+@dataclass(eq=False)
+class StoppedError(CallError):
+    """Capstan was stopped while the call was under way, and a stop waits no longer."""

@@ -5,7 +5,16 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any, Final
 
-from capstan.errors import BindError, CallError, FlowError, ShapeError, UpstreamError, UpstreamRefused, UpstreamTimeout
+from capstan.errors import (
+    BindError,
+    CallError,
+    FlowError,
+    ShapeError,
+    StoppedError,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamTimeout,
+)
 from capstan.plan.jsontext import is_deeper_than, parse_answer
 
 _DEEPEST: Final = 100
@@ -21,6 +30,8 @@ def status_of(error: CallError) -> int:
             return error.status
         case UpstreamTimeout():
             return 504
+        case StoppedError():
+            return 503
         case UpstreamRefused(status=429) if not error.retry_safe:
             return 502  # of several steps some are done: a client that repeats what is 429 must not repeat those
         case UpstreamRefused() if 400 <= error.status < 500 and error.status not in _OUR_FAULT:

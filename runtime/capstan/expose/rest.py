@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
@@ -11,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 from capstan.call.problem import internal_problem, problem_of, refusal, status_of
 from capstan.call.unit import Answer, LiveUnit
 from capstan.call.upstream import UpstreamResponse
-from capstan.errors import BindError, CallError, UpstreamError, UpstreamRefused
+from capstan.errors import BindError, CallError, StoppedError, UpstreamError, UpstreamRefused
 from capstan.expose.arguments import ArgumentReader
 from capstan.expose.asgi import (
     NOSNIFF,
@@ -126,14 +127,14 @@ class RestApp:
     ) -> None:
         started = time.perf_counter()
         error: CallError | None = None
-        status = 500
+        status, begun = 500, False
         try:
             body = await _read_body(scope, receive, self._settings.max_request_bytes)
             arguments = unit.reader.read(values, scope["query_string"], scope["headers"], body)
             answer = await unit.live.call(arguments)
             if (replies := unit.plan.replies) is not None:
                 answer.status = replies.status(answer.status)
-            status = answer.status
+            status, begun = answer.status, True
             await self._send(unit, answer, send, head=head)
         except CallError as caught:
             error = caught
@@ -143,6 +144,12 @@ class RestApp:
                 status = status_of(caught)
                 headers = raw_headers(caught.headers) if isinstance(caught, UpstreamRefused) else []
                 await respond_problem(send, status, problem_of(caught), headers, head=head)
+        except asyncio.CancelledError:  # the server stops, and has waited for as long as it may
+            if not begun:
+                error = _broken_off(unit.live)
+                status = status_of(error)
+                await respond_problem(send, status, problem_of(error), head=head)
+            raise
         except Exception as fault:  # noqa: BLE001 - the outermost edge
             log_fault("rest", unit.plan.unit, fault)
             await respond_problem(send, 500, internal_problem(), head=head)
@@ -201,6 +208,12 @@ def _hint(path: str, pages: Mapping[str, Page], elsewhere: Sequence[str]) -> str
         return "the routes are listed at /docs and /openapi.json"
     shown = list(dict.fromkeys([*near, *sorted(elsewhere, key=len)]))[:4]
     return f"MCP is spoken at {', '.join(shown)}{', ...' if len(elsewhere) > 4 else ''}" if shown else ""
+
+
+def _broken_off(live: LiveUnit) -> StoppedError:
+    reads = live.guard.effect == "read"
+    message = "the server stopped before the call was done"
+    return StoppedError("server-stopped", message, "unknown", retry_safe=reads)
 
 
 class _BrokenOff(UpstreamError):

@@ -20,7 +20,7 @@ CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 TELLERS = {
     **dict.fromkeys(("Problem", "problem", "warn", "fail", "_fail", "tell"), 0),
     **dict.fromkeys(("CallError", "BindError", "UpstreamError", "UpstreamTimeout", "UpstreamRefused"), 0),
-    **dict.fromkeys(("ShapeError", "FlowError", "_broken", "_Told"), 0),
+    **dict.fromkeys(("ShapeError", "FlowError", "StoppedError", "_broken", "_Told"), 0),
     **dict.fromkeys(("Violation", "_tell", "_failure", "refusal"), 1),
 }
 # Codes that no file alone brings about: a path that leads nowhere, a library that is not there.
