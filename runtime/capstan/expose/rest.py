@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import asyncio
+import difflib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
