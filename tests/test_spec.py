@@ -6,12 +6,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import pytest
 
 from capstan.cli import main
-from capstan.errors import LoadError
+from capstan.errors import LoadError, Outcome
 from capstan.plan.build import plan_file
 from spec_page import ENVIRON, PAGE, Example, calls_of, examples, play
 
@@ -197,11 +197,15 @@ def _schemas(schema: Any) -> Iterator[Mapping[str, Any]]:
 # --- what else the page names
 
 
+# What is known of a call or a step, as errors tell it.
+STATES: Final = frozenset({*get_args(Outcome), "not-reached"})
+
+
 def test_every_code_the_page_names_is_one() -> None:
     prose = re.sub(r"^```.*?^```$", "", TEXT, flags=re.DOTALL | re.MULTILINE)
     named = set(re.findall(r"`([a-z]+(?:-[a-z0-9]+)+)`", prose))
     keywords = {keyword for keywords in keywords_of_schema().values() for keyword in keywords}
-    assert sorted(named - CODES - _values() - keywords) == []
+    assert sorted(named - CODES - _values() - keywords - STATES) == []
     used = {code for example in EXAMPLES for code in (example.refused, example.warns) if code}
     assert sorted(used - CODES) == []
 
