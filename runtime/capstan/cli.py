@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 from urllib.parse import urlsplit
 
 from capstan.errors import CallError, CapabilityError, LoadError, Problem, in_file_order
-from capstan.explained import print_explained
+from capstan.explained.page import print_explained
 from capstan.load.files import find_files
 from capstan.plan.build import plan_file
 from capstan.plan.explain import explain

@@ -1,4 +1,4 @@
-"""What ships with Capstan: its version, the files beside the package in a wheel and above it in a checkout, its extras."""
+"""What ships with Capstan, beside the package in a wheel and above it in a checkout: its version, files, extras."""
 
 from __future__ import annotations
 

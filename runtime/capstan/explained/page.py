@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from capstan.explained.limits import inline, input_text
+from capstan.explained.once import common_headers, namespace_of, through
 from capstan.terminal import bold, dim
 
 _WIDTH: Final = 100  # where nobody says how wide it is
 _NARROWEST: Final = 40
-_MOST_NAMED: Final = 8
 _UNIT: Final = "      "
 _USUAL: Final = {"Json": "application/json", "Form": "application/x-www-form-urlencoded"}
-_PATH: Final = re.compile(r"\$((?:\.[\w-]+)+)( \([^)]*\))?")
 
 Told = Mapping[str, Any]
 
@@ -31,7 +30,7 @@ class _Page:
     def __init__(self, told: Told) -> None:
         self._told = told
         self._width = max(_NARROWEST, shutil.get_terminal_size((_WIDTH, 24)).columns)
-        self._common = _common_headers(told)
+        self._common = common_headers(told)
         self._printed: list[tuple[Any, Any, str]] = []  # what a unit takes, what it does, and what it is called
 
     def lines(self) -> Iterator[str]:
@@ -76,13 +75,13 @@ class _Page:
             yield from self._wrapped(indent, f"the same as {first[1]}")
             return
         for key, item in unit["inputs"].items():
-            yield from self._wrapped(indent, f"{key}: {_input(item, places=places)}")
+            yield from self._wrapped(indent, f"{key}: {input_text(item, places=places)}")
         if first is not None:
             yield from self._wrapped(indent, f"-> does what {first[1]} does")
             return
         self._printed.append((takes, does, name))
         yield from self._does(unit, indent)
-        answer = _through(unit["answer"], unit["mappings"]) if "mappings" in unit else unit["answer"]
+        answer = through(unit["answer"], unit["mappings"]) if "mappings" in unit else unit["answer"]
         if answer != "as it comes":
             yield from self._data(indent, "<- ", answer, long="<- answers with:")
 
@@ -128,11 +127,11 @@ class _Page:
     def _step(self, step: Told, indent: str) -> Iterator[str]:
         told = [f"when {step['when']}"] if "when" in step else []
         if (loop := step.get("foreach")) is not None:
-            told.append(f"for each of {_inline(loop['items'])}, {loop['concurrency']} at a time")
+            told.append(f"for each of {inline(loop['items'])}, {loop['concurrency']} at a time")
         yield from self._wrapped(indent, f"{', '.join([step['step'], *told])}:")
         indent += "  "
         if "lookup" in step:
-            text = f"-> looks up {', '.join(step['lookup'])} in {_inline(step['in'])}, where {step['where']}"
+            text = f"-> looks up {', '.join(step['lookup'])} in {inline(step['in'])}, where {step['where']}"
             yield from self._wrapped(indent, text)
         elif "assert" in step:
             yield from self._wrapped(indent, f"-> goes on only if {step['assert']}")
@@ -144,13 +143,13 @@ class _Page:
             yield from self._call(step, indent)
 
     def _call(self, call: Told, indent: str) -> Iterator[str]:
-        yield from self._wrapped(indent, f"-> {call['method']} {call['url']}")
+        yield f"{indent}-> {call['method']} {call['url']}"  # on one line, to be copied
         indent += "   "
-        common = self._common.get(_namespace(call), {})
+        common = self._common.get(namespace_of(call), {})
         for part in ("query", "headers", "cookies"):
             for key, value in call.get(part, {}).items():
                 if part != "headers" or common.get(key) != value:
-                    yield from self._wrapped(indent, f"{part.rstrip('s')} {key}: {_inline(value)}")
+                    yield from self._wrapped(indent, f"{part.rstrip('s')} {key}: {inline(value)}")
         if "body" in call:
             yield from self._body(call["body"], indent)
 
@@ -162,7 +161,7 @@ class _Page:
             case {"source": source}:
                 content = source
             case {"parts": [*parts]} if kind == "Text":
-                content = "".join(map(_inline, parts))
+                content = "".join(map(inline, parts))
             case {"fields": [*fields]}:
                 content = dict(fields)
             case _:
@@ -180,7 +179,7 @@ class _Page:
 
     def _data(self, indent: str, lead: str, data: Any, trail: str = "", long: str = "") -> Iterator[str]:
         """Data on one line as JSON; what does not fit there with a line for each member, below `long`."""
-        line = f"{indent}{lead}{_inline(data)}{trail}"
+        line = f"{indent}{lead}{inline(data)}{trail}"
         if not isinstance(data, (Mapping, list)) or not data or len(line) <= self._width:
             yield from self._wrapped(indent, line.strip())
             return
@@ -196,131 +195,3 @@ def _where(adapter: Told) -> str:
     if adapter["port"] is None:
         return "stdio"
     return f"port {adapter['port']}, at {' and '.join(adapter['paths'])}"
-
-
-def _namespace(call: Told) -> str:
-    return str(call["operation"]).partition(".")[0]
-
-
-def _inline(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-
-
-# --- inputs
-
-
-def _input(item: Told, *, places: bool) -> str:
-    """`integer 1..9, default 1, from query`."""
-    schema = item["schema"]
-    told = [_kind(schema)]
-    if "default" in item:
-        told.append(f"default {_inline(item['default']) or repr('')}")
-    else:
-        told.append("required" if item["required"] else "optional")
-    if places:
-        told.append(f"from {item['in']}")
-    return ", ".join(told)
-
-
-def _kind(schema: Told) -> str:
-    """The type of a value and its limits, briefly."""
-    schema = _merged(schema)
-    if "const" in schema:
-        return f"always {_inline(schema['const'])}"
-    if "enum" in schema:
-        named = ", ".join(map(_inline, schema["enum"][:_MOST_NAMED]))
-        more = len(schema["enum"]) - _MOST_NAMED
-        return f"one of {named}" + (f" and {more} more" if more > 0 else "")
-    kind = schema.get("type", "any")
-    text = kind if isinstance(kind, str) else "|".join(kind)
-    if kind == "array" and isinstance(items := schema.get("items"), Mapping) and items:
-        item = _kind(items)
-        text += f" of ({item})" if ", " in item else f" of {item}"
-    if kind == "object" and (members := list(schema.get("properties", ()))):
-        text += f" with {', '.join(members[:_MOST_NAMED])}" + (", ..." if len(members) > _MOST_NAMED else "")
-    lowest, highest = schema.get("minimum"), schema.get("maximum")
-    if lowest is not None or highest is not None:
-        text += f" {_span(lowest, highest)}"
-    limits = [f"above {schema['exclusiveMinimum']}"] if "exclusiveMinimum" in schema else []
-    limits += [f"below {schema['exclusiveMaximum']}"] if "exclusiveMaximum" in schema else []
-    for least, most, what in (("minLength", "maxLength", "characters"), ("minItems", "maxItems", "items")):
-        if least in schema or most in schema:
-            limits.append(f"{_span(schema.get(least), schema.get(most))} {what}")
-    if "pattern" in schema:
-        limits.append(f"as {schema['pattern']}")
-    if "format" in schema:
-        limits.append(f"a {schema['format']}")
-    return ", ".join([text, *limits])
-
-
-def _span(lowest: Any, highest: Any) -> str:
-    if highest is None:
-        return f"{lowest} or more"
-    return f"at most {highest}" if lowest is None else f"{lowest}..{highest}" if lowest != highest else f"{lowest}"
-
-
-def _merged(schema: Told) -> Told:
-    """A schema together with the limits that `allOf` adds; where both say something, the input's own is shown."""
-    found = dict(schema)
-    for more in schema.get("allOf", ()):
-        found = {**more, **found}
-    return found
-
-
-# --- what is said once
-
-
-def _common_headers(told: Told) -> dict[str, dict[str, Any]]:
-    """What all calls of a namespace have in their headers, whatever is asked, where there are several: credentials."""
-    calls: dict[str, list[dict[str, Any]]] = {}
-    for call in _calls(told):
-        calls.setdefault(_namespace(call), []).append(call.get("headers", {}))
-    found = {}
-    for namespace, headers in calls.items():
-        first, *others = headers
-        same = {
-            key: value
-            for key, value in first.items()
-            if "<" not in str(value) and all(other.get(key) == value for other in others)
-        }
-        if others and same:
-            found[namespace] = same
-    return found
-
-
-def _calls(told: Any) -> Iterator[dict[str, Any]]:
-    """Every call in what is told, wherever it stands."""
-    if isinstance(told, dict):
-        if "operation" in told and "url" in told:
-            yield told
-            return
-        for value in told.values():
-            yield from _calls(value)
-    elif isinstance(told, list):
-        for value in told:
-            yield from _calls(value)
-
-
-def _through(answer: Any, mapped: Any) -> Any:
-    """The answer of a flow with what `mappings` puts in the places that its outputs read."""
-    if answer == "as it comes":
-        return mapped
-    if isinstance(answer, str):
-        found = _PATH.fullmatch(answer)
-        value = _at(mapped, found[1]) if found is not None else None
-        return answer if value is None or found is None else f"{_inline(value)}{found[2] or ''}"
-    if isinstance(answer, dict):
-        (key,) = answer if len(answer) == 1 else ("",)
-        below = _at(mapped, key[4:]) if key.startswith("at $.") else None
-        if isinstance(below, dict):
-            return _through(answer[key], below)
-        return {key: value if key.startswith("each ") else _through(value, mapped) for key, value in answer.items()}
-    return answer
-
-
-def _at(mapped: Any, path: str) -> Any:
-    for name in path.removeprefix("$").lstrip(".").split("."):
-        if not isinstance(mapped, dict) or name not in mapped:
-            return None
-        mapped = mapped[name]
-    return mapped
