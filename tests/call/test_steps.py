@@ -773,3 +773,14 @@ steps:
         "first": "done", "maybe": "skipped", "second": "unknown", "last": "not-reached",
     }  # fmt: skip
     assert (error.outcome, error.retry_safe) == ("not-sent", True)  # nothing was asked to change
+
+
+def test_no_condition_asks_a_bound_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may ask whether a guess is below it has it after a few questions."""
+    from call import flows
+
+    head = flows.HEAD.replace("capability:", "binds: [{namespace: env, keys: {TOKEN: TOKEN}}]\ncapability:")
+    monkeypatch.setattr(flows, "HEAD", head)
+    step = "{name: a, when: guess > env.TOKEN, call: api.read, with: {id: a}}"
+    unit = "inputParameters: [{name: guess}]\nsteps: [" + step + "]"
+    assert any(text.startswith("secret-in-answer") for text in problems(tmp_path, unit)), problems(tmp_path, unit)

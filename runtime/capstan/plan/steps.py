@@ -104,7 +104,9 @@ class FlowPlanner:
             names = replace(names, scope=replace(names.scope, item=None))
 
         def meaning(text: str) -> Valued:
-            return Given(names.step_source(text, at) if text.startswith("$") else names.hole(text, at))
+            # What is compared with a secret finds it out, question by question.
+            source = names.step_source(text, at) if text.startswith("$") else names.shared(names.hole(text, at), at)
+            return Given(source)
 
         resolved = condition.resolved(meaning)
         for name in condition.asked_for():
