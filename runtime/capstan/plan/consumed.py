@@ -103,7 +103,7 @@ class Consumed:
         api = self._apis.get(forward.target)
         if api is None:
             self.problem("unknown-namespace", f"nothing is consumed under the namespace '{forward.target}'",
-                          forward.at / "targetNamespace", suggest(forward.target, self._apis))  # fmt: skip
+                         forward.at / "targetNamespace", suggest(forward.target, self._apis))  # fmt: skip
             return None
         kept = replace(api.written, parameters=forwarded_parameters(api.written, forward, self._problems))
         target = self._target(replace(api, written=kept), *forward_operation(forward.at))
