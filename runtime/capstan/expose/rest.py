@@ -203,8 +203,9 @@ class RestApp:
 
 def _hint(path: str, pages: Mapping[str, Page], elsewhere: Sequence[str]) -> str:
     """What whoever asked for a path that is not there may have meant."""
-    near = difflib.get_close_matches(path, elsewhere, n=1, cutoff=0.6) if len(path) <= _COMPARED else []
-    if pages and not (near and "mcp" in path.lower()):
+    compared = len(path) <= _COMPARED and ("mcp" in path.lower() or not pages)
+    near = difflib.get_close_matches(path, elsewhere, n=1, cutoff=0.6) if compared else []
+    if pages and not near:
         return "the routes are listed at /docs and /openapi.json"
     shown = list(dict.fromkeys([*near, *sorted(elsewhere, key=len)]))[:4]
     return f"MCP is spoken at {', '.join(shown)}{', ...' if len(elsewhere) > 4 else ''}" if shown else ""
