@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from capstan.errors import Problem
 from capstan.load import model
 from capstan.load.aggregates import parse_aggregate, parse_ref
 from capstan.load.answer import parse_answer_format, parse_size
+from capstan.load.auth import parse_auth, parse_tls
 from capstan.load.body import parse_body
 from capstan.load.control import parse_control
 from capstan.load.document import Document
@@ -195,8 +196,8 @@ class _Parser(Reader):
             base_uri=self.base_uri(node),
             base_uri_at=node.at("baseUri"),
             parameters=parameters,
-            auth=self.auth(node),
-            tls=self.tls(node),
+            auth=parse_auth(node),
+            tls=parse_tls(node),
             resources=tuple(self.consumed_resource(n, item, parameters) for n, item in node.named("resources")),
             at=node.at(),
         )
@@ -248,7 +249,7 @@ class _Parser(Reader):
             description=node.text("description") or "",
             parameters=parameters,
             body=parse_body(node, (*inherited, *parameters)),
-            auth=self.auth(node),
+            auth=parse_auth(node),
             effect=node.data.get("effect"),
             path=node.parse("path", parse_path, PathTemplate(())),
             outputs=parse_outputs(node, "outputParameters"),
@@ -264,62 +265,6 @@ class _Parser(Reader):
             self.problem("unknown-value", f"'{method}' is not a method that can be used", node.at("method"),
                          f"known here: {', '.join(METHODS)}")  # fmt: skip
         return method
-
-    def auth(self, node: Node) -> model.Auth | None:
-        auth = node.node("authentication")
-        if auth is None:
-            return None
-
-        def get(key: str) -> Template:
-            found = self.template(auth, key)
-            if found is None:
-                self.problem("missing-keyword", f"'{key}' is missing", at=auth.at())
-            return found or Template(())
-
-        match auth.text("type"):
-            case "none":
-                return model.NoAuth(at=auth.at())
-            case "basic":
-                return model.BasicAuth(get("username"), self.template(auth, "password") or Template(()), at=auth.at())
-            case "digest":
-                return model.DigestAuth(get("username"), get("password"), at=auth.at())
-            case "bearer":
-                token = self.template(auth, "token", "value")
-                return model.BearerAuth(token if token is not None else get("token"), at=auth.at())
-            case "apikey":
-                key = auth.text("key", "name")
-                if key is None:
-                    self.problem("missing-keyword", "'key' is missing", at=auth.at())
-                placement: Any = auth.text("placement", "in") or "header"
-                if placement == "body":
-                    self.problem("not-supported-yet", "an API key in the body is not supported yet",
-                                 auth.at("placement" if "placement" in auth else "in"))  # fmt: skip
-                return model.ApiKeyAuth(key or "", get("value"), placement, at=auth.at())
-            case "oauth2":
-                self.unsupported(auth, "authorizationServerUri", "resource", "tokenValidation", "tokenEndpoint")
-                client: Any = auth.text("clientAuthentication") or "basic"
-                token_uri = auth.text("tokenUri") or ""
-                if token_uri and not token_uri.lower().startswith(("http://", "https://", "{{")):
-                    self.problem("bad-base-uri", "tokenUri must begin with https:// or http://", auth.at("tokenUri"))
-                return model.ClientCredentialsAuth(
-                    get("tokenUri"), get("clientId"), get("clientSecret"),
-                    auth.texts("scopes"), auth.text("audience"), client, at=auth.at(),
-                )  # fmt: skip
-            case kind:
-                self.problem("not-supported-yet", f"authentication of type '{kind}' is not supported yet",
-                             auth.at("type"))  # fmt: skip
-                return None
-
-    def tls(self, node: Node) -> model.Tls | None:
-        tls = node.node("tls")
-        if tls is None:
-            return None
-        if "clientKey" in tls and "clientCertificate" not in tls:
-            self.problem("missing-keyword", "'clientCertificate' is missing beside 'clientKey'", tls.at())
-        return model.Tls(
-            self.template(tls, "clientCertificate"), self.template(tls, "clientKey"),
-            self.template(tls, "clientKeyPassword"), self.template(tls, "caBundle"), at=tls.at(),
-        )  # fmt: skip
 
     # --- exposes
 
