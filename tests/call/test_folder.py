@@ -126,10 +126,18 @@ def test_a_file_that_is_swapped_for_a_link_is_not_followed(root: Path, monkeypat
     assert read_file(root, "a.txt", LIMIT) is None
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_file_that_may_not_be_read_is_none(root: Path) -> None:
+def test_a_file_that_may_not_be_read_is_none(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "a.txt").write_text("x")
     (root / "a.txt").chmod(0)
+    real_open = os.open
+
+    def refuse(path: str, flags: int, *, dir_fd: int | None = None) -> int:
+        if path == "a.txt":
+            raise PermissionError(13, "Permission denied")
+        return real_open(path, flags, dir_fd=dir_fd)
+
+    if os.geteuid() == 0:  # who may read everything; others meet the real refusal
+        monkeypatch.setattr(os, "open", refuse)
     assert read_file(root, "a.txt", LIMIT) is None
 
 
