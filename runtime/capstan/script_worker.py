@@ -71,6 +71,7 @@ _VARIABLES: Final = """
 Object.setPrototypeOf(globalThis, Object.fromEntries(Object.entries(%s)
   .filter(([name]) => !(name in globalThis) && name !== 'result').map(([name, key]) => [name, context[key]])));
 """
+_NO_VALUE: Final = "\n;void 0"  # else the value of its last line is given to Python, which cannot hold every text
 _RESULT: Final = """
 try:
     __capstan_result = result
@@ -110,7 +111,7 @@ def _javascript(job: dict[str, Any], context: str) -> str:
     line = _PROLOGUE.count("\n") + 1
     for code in job["sources"]:  # every line of all of them has a number of its own
         starts.append(line)
-        run("\n" * line + code, starts)
+        run("\n" * line + code + _NO_VALUE, starts)
         line += code.count("\n") + 1
     _finish_promises(sandbox, job["seconds"])
     text = run("__capstan_end(typeof result === 'undefined' ? null : result)")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from capstan.call.scripts import Scripts
 from capstan.errors import ScriptError
@@ -134,6 +135,7 @@ def children() -> list[str]:
         pytest.param("javascript", "Promise.resolve(7).then(x => { result = x })", 7, id="settled promises"),
         pytest.param("javascript", "JSON.stringify = () => '1'; Number.isFinite = null; result = {a: [2]}", {"a": [2]},
                      id="what it does to built-in functions is its own affair"),
+        pytest.param("javascript", "result = '\\ud800!' // half of a pair", "?!", id="a text that UTF-8 cannot hold"),
         pytest.param("python", "import json, math\nresult = json.loads('[1]') + [math.floor(2.5)]", [1, 2],
                      id="python has some modules"),
     ],
@@ -462,6 +464,24 @@ async def test_a_process_that_died_between_two_scripts_is_replaced(
     os.kill(worker.process.pid, signal.SIGKILL)
     assert await scripts.run(plan, {}) == 1
     assert worker not in scripts._all
+
+
+def test_so_is_one_whose_end_only_its_pipe_has_told_yet(tmp_path: Path) -> None:
+    plan = planned(tmp_path, "javascript", "result = 1")
+
+    async def twice() -> None:
+        scripts = Scripts(Settings())
+        assert await scripts.run(plan, {}) == 1
+        (worker,) = scripts._all
+        assert worker.process.stdin is not None
+        worker.process.stdin.transport.abort()
+        await asyncio.sleep(0)  # closed is what it is only now
+        assert worker.process.returncode is None
+        assert await scripts.run(plan, {}) == 1
+        await scripts.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # the loop of servers has an error of its own
+        runner.run(twice())
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ class Scripts:
         except TimeoutError:
             await self._end(worker)
             return {"kind": "timeout"}, b""
-        except (OSError, EOFError, ValueError, RecursionError) as error:
+        except (OSError, EOFError, ValueError, RuntimeError) as error:  # the last: uvloop, of a closed pipe
             await self._end(worker)
             if not is_new and asyncio.get_running_loop().time() - began < _DEAD_SECONDS:
                 return await self._ask(plan, context, variables)  # it was dead before, so nothing is run twice
