@@ -43,6 +43,40 @@ async def test_what_is_mapped_is_taken_from_the_tree(tmp_path: Path) -> None:
         assert (await unit.call({})).value == ["V1", "V2"]
 
 
+ONE_SHIP = "<fleet><ship><code>V1</code></ship></fleet>"
+
+
+async def test_what_stands_once_in_xml_is_a_list_of_one_where_a_list_is_declared(tmp_path: Path) -> None:
+    listed = {"name": "list", "type": "array", "mapping": "$.ship"}
+    none = {"name": "none", "type": "array", "mapping": "$.boat", "items": {"type": "string"}}
+    one = {"name": "one", "type": "string", "mapping": "$.ship.code"}
+    outputs = [{"name": "codes", **CODES[0]}, listed, none, one]
+    async with answering(tmp_path, {"outputRawFormat": "xml"}, outputs) as (upstream, unit):
+        upstream.then(reply(body=ONE_SHIP, content_type="application/xml"))
+        answer = (await unit.call({})).value
+    assert answer == {"codes": ["V1"], "list": [{"code": "V1"}], "none": None, "one": "V1"}
+
+
+async def test_a_flow_takes_what_stands_once_in_xml_for_a_list_too(tmp_path: Path) -> None:
+    document = yaml.safe_load(capability_text(path="/things"))
+    body = document["capability"]
+    body["consumes"][0]["resources"][0]["operations"][0]["outputRawFormat"] = "xml"
+    for unit in (body["exposes"][0]["resources"][0]["operations"][0], body["exposes"][1]["tools"][0]):
+        call = unit.pop("call")
+        unit["steps"] = [
+            {"type": "call", "name": "look", "call": call},
+            {"type": "call", "name": "each", "call": call, "foreach": "$.look.ship", "as": "one"},
+        ]
+        unit["mappings"] = [{"target": "ships", "value": "$.look.ship"}, {"target": "n", "value": "$.each.length()"}]
+        unit["outputParameters"] = [
+            {"name": "ships", "type": "array", "items": {"type": "object", "properties": {"code": {"type": "string"}}}},
+            {"name": "n", "type": "integer"},
+        ]
+    async with wired(tmp_path, yaml.safe_dump(document, sort_keys=False), {}, settings=QUICK) as (upstream, unit):
+        upstream.then(*[reply(body=ONE_SHIP, content_type="application/xml")] * 2)
+        assert (await unit.call({})).value == {"ships": [{"code": "V1"}], "n": 1}
+
+
 async def test_an_answer_that_nothing_is_taken_from_is_given_as_json(tmp_path: Path) -> None:
     async with answering(tmp_path, {"outputRawFormat": "csv"}) as (upstream, unit):
         upstream.then(reply(206, "a,b\n1,2\n", content_type="text/csv", headers={"ETag": '"x"'}))

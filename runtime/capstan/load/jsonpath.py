@@ -34,6 +34,13 @@ class JsonPath:
         return self.chain == ()
 
     @property
+    def meets_several(self) -> bool:
+        """Whether it gives a list of what it meets, be that one value or none."""
+        if self.chain is not None:
+            return "*" in self.chain
+        return self.query is not None and self.query.tail is None and self.query.chain is None
+
+    @property
     def looks_back(self) -> bool:
         """Whether a filter of it names `$`, the value that the path begins with."""
         return self.query is not None and self.query.looks_back

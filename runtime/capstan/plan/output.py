@@ -24,6 +24,7 @@ from capstan.plan.shape import (
     Whole,
     is_static,
 )
+from capstan.plan.single import for_one
 from capstan.plan.values import Constant, Source, source_tree
 
 Resolve = Callable[[Template, Place], Source]
@@ -82,7 +83,7 @@ def plan_output(output: Output, resolve: Resolve) -> Shape:
     if output.properties is not None:
         if _is_by_name(output):
             return replace(_object(_member(output), output.properties, resolve), falls_back=False)
-        return _object(path, output.properties, resolve)
+        return _object(path and for_one(path, "object"), output.properties, resolve)
     named = path if output.path is not None or not output.name else _member(output)
     if output.values is not None:
         return Values(named or _HERE, _each(output.values, resolve))
@@ -93,7 +94,7 @@ def plan_output(output: Output, resolve: Resolve) -> Shape:
         return Picked(named or _HERE, "array") if isinstance(item, Whole) else Items(named, item)
     if named is None and not (output.name and output.type):  # the answer, or with `$` the whole of it
         return Whole()
-    return Picked(named or _HERE, output.type, _limits(output))
+    return Picked(for_one(named or _HERE, output.type), output.type, _limits(output))
 
 
 def _limits(output: Output) -> Limits | None:

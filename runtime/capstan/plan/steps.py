@@ -29,8 +29,9 @@ from capstan.plan.request import RequestPlan
 from capstan.plan.scope import Scope, first_name, steps_in
 from capstan.plan.script import plan_script
 from capstan.plan.shape import Object
+from capstan.plan.single import for_list, for_one, kind_at, lists_of_one
 from capstan.plan.target import Target
-from capstan.plan.values import Constant, FromInput, Source, Tree
+from capstan.plan.values import Constant, FromInput, FromStep, Source, Tree
 
 PlanCall = Callable[[Names], types.CallPlan]
 
@@ -174,8 +175,14 @@ class FlowPlanner:
         elif isinstance(items, FromInput):
             argument = items.name
             _bound_items(names, argument, foreach)
+        elif isinstance(items, FromStep) and items.key in self._keys_of_xml():
+            items = replace(items, path=for_list(items.path))
         concurrency = foreach.concurrency or (_READS_AT_ONCE if effect == "read" else 1)
         return ForeachPlan(items, step_key(foreach.name), min(concurrency, _MOST_AT_ONCE), foreach.max_items, argument)
+
+    def _keys_of_xml(self) -> set[str]:
+        of_xml = [step.name for step, target in self._targets if target is not None and target.reads_xml]
+        return {key for name in of_xml for key in (step_key(name), declared_key(name))}
 
     def _tell_of_near_items(self, step: model.Step) -> None:
         """A text that is nearly the name of the item is a slip of the pen more often than a text."""
@@ -221,10 +228,14 @@ class FlowPlanner:
         """What the flow answers: its mappings, shaped by its outputs, or what its outputs take from its steps."""
         unit = self._names.unit
         self._names.scope = self.whole_scope
-        mapped = _tree([(m.target, self._mapped(m)) for m in unit.mappings]) if unit.mappings else None
+        kinds = [kind_at(outputs, m.target) for m in unit.mappings]
+        values = [(m.target, _for_one(self._mapped(m), kind)) for m, kind in zip(unit.mappings, kinds, strict=True)]
+        mapped = _tree(values) if values else None
         targets = {m.target[0] for m in unit.mappings}
         shaped = tuple(_by_name(output) if output.name in targets else output for output in outputs)
         shape = plan_outputs(shaped, resolve, members=True)
+        if any(target is not None and target.reads_xml for _, target in self._targets):
+            shape = lists_of_one(shape)
         first = set(_first_names(outputs))
         for name in first - targets - set(self.whole_scope.earlier):
             if near := closest(name, self.whole_scope.earlier):
@@ -258,6 +269,11 @@ def asked_inputs(names: Names, targets: Sequence[tuple[model.Step, Target | None
         drafts = [names.inputs.find(names.scoped(name) or name) for name in step.when.asked_for()]
         found += [draft.name for draft in drafts if draft is not None]
     return tuple(dict.fromkeys(found))
+
+
+def _for_one(value: Source, kind: str | None) -> Source:
+    """A mapping's value, for an output of that type."""
+    return replace(value, path=for_one(value.path, kind)) if isinstance(value, FromStep) else value
 
 
 def _declared_names(target: Target) -> frozenset[str]:

@@ -31,6 +31,10 @@ class Target:
     undeclared: frozenset[str]  # variables of the path that no parameter declares
     decoder: Decoder | None = None
 
+    @property
+    def reads_xml(self) -> bool:
+        return self.decoder is not None and self.decoder.format == "xml"
+
     def free_names(self) -> Iterator[str]:
         """Every name in a template of the consumed side."""
         yield from self.path.holes

@@ -20,6 +20,7 @@ from capstan.plan.names import Names
 from capstan.plan.output import Resolve, mock_outputs, plan_outputs
 from capstan.plan.output_schema import mapped_schema, output_schema
 from capstan.plan.shape import Shape, Whole, is_static
+from capstan.plan.single import lists_of_one
 from capstan.plan.steps import FlowPlanner, asked_inputs
 from capstan.plan.target import Target
 from capstan.plan.values import ABSENT, Constant, Source
@@ -47,6 +48,8 @@ def plan_unit(
     is_mock = unit.call is None and not unit.steps
     outputs = mock_outputs(unit.outputs) if is_mock else unit.outputs
     shape = flow.answer.shape if flow is not None else plan_outputs(outputs, _resolver(names))
+    if target is not None and target.reads_xml:
+        shape = lists_of_one(shape)
     if is_mock and not is_static(shape):
         message = "there is neither a call nor a constant for every output"
         hint = "add 'call: namespace.operation', or a 'value' to each output"
