@@ -298,6 +298,29 @@ async def test_an_image_comes_as_an_image(session: Client, upstream: RecordingUp
     assert (block.mime_type, base64.b64decode(block.data)) == ("image/png", b"\x89PNG\xff")
 
 
+@pytest.mark.parametrize(("tool", "data"), [("read-id", {}), ("read-lines", {"result": None})])
+@pytest.mark.parametrize(("media_type", "kind"), [("application/pdf", EmbeddedResource), ("text/csv", TextContent)])
+async def test_clients_that_check_schemas_take_what_is_not_of_the_declared_kind(
+    session: Client, upstream: RecordingUpstream, tool: str, data: Any, media_type: str, kind: type
+) -> None:
+    upstream.then(reply(body="%PDF", content_type=media_type))
+    result = await session.call_tool(tool, {"order_id": "o-1"})
+    assert (result.is_error, result.structured_content) == (False, data)
+    assert isinstance(result.content[0], kind)
+
+
+@pytest.mark.parametrize(
+    ("tool", "data"),
+    [("read-id", {"status": 204, "location": "/x"}), ("read-lines", {"status": 204, "location": "/x", "result": None})],
+)
+async def test_clients_that_check_schemas_take_an_empty_answer(
+    session: Client, upstream: RecordingUpstream, tool: str, data: Any
+) -> None:
+    upstream.then(reply(204, headers={"Location": "/x"}))
+    result = await session.call_tool(tool, {"order_id": "o-1"})
+    assert (result.is_error, result.structured_content) == (False, data)
+
+
 async def test_csv_comes_as_text(session: Client, upstream: RecordingUpstream) -> None:
     upstream.then(reply(body="a;b\n1;2\n", content_type="text/csv"))
     assert text_of(await session.call_tool("read-order", {"order_id": "o-1"})) == "a;b\n1;2\n"

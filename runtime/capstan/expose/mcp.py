@@ -255,14 +255,14 @@ _TEXTUAL: Final = ("text/", "application/xml", "application/yaml", "application/
 async def _result(answer: Answer, unit: UnitPlan, limit: int) -> types.CallToolResult:
     if answer.response is None:
         if answer.empty:
-            return _of_nothing(answer)
+            return _of_nothing(answer, unit)
         return _of_value(answer.value, json.dumps(answer.value, ensure_ascii=False), unit)
     try:
         body = await answer.response.read(answer.limit or limit)
     finally:
         answer.response.close()
     if not body:
-        return _of_nothing(answer)
+        return _of_nothing(answer, unit)
     media_type = essence_of(answer.response.media_type)
     may_be_json = media_type == "" or is_json(media_type)
     if may_be_json or media_type.startswith(_TEXTUAL) or media_type.endswith("+xml"):
@@ -270,11 +270,22 @@ async def _result(answer: Answer, unit: UnitPlan, limit: int) -> types.CallToolR
     return _of_bytes(body, media_type, unit)
 
 
-def _of_nothing(answer: Answer) -> types.CallToolResult:
+def _of_nothing(answer: Answer, unit: UnitPlan) -> types.CallToolResult:
     """An empty success still has to tell an agent how to go on."""
     told: dict[str, Any] = {"status": answer.status}
     told |= {name.lower(): value for name, value in answer.headers}
-    return _structured(told, json.dumps(told, ensure_ascii=False))
+    declared = () if unit.output_schema is None else unit.output_schema.get("properties", ())
+    data = {name: value for name, value in told.items() if name not in declared}  # those mean something else
+    return _structured(data | (_without_data(unit) or {}), json.dumps(told, ensure_ascii=False))
+
+
+def _without_data(unit: UnitPlan) -> dict[str, Any] | None:
+    """The structured content of an answer that has none: clients hold what there is against a declared schema, and
+    take a result without any for broken."""
+    schema = unit.output_schema
+    if schema is None:
+        return None
+    return {} if schema.get("type") == "object" else {"result": None}
 
 
 def _of_text(body: bytes, unit: UnitPlan, *, may_be_json: bool) -> types.CallToolResult:
@@ -282,7 +293,7 @@ def _of_text(body: bytes, unit: UnitPlan, *, may_be_json: bool) -> types.CallToo
     if may_be_json:
         with suppress(ValueError):
             return _of_value(parse_answer(body), text, unit)
-    return types.CallToolResult(content=[types.TextContent(text=text)])
+    return types.CallToolResult(content=[types.TextContent(text=text)], structured_content=_without_data(unit))
 
 
 def _of_value(value: Any, text: str, unit: UnitPlan) -> types.CallToolResult:
@@ -312,7 +323,8 @@ def _of_bytes(body: bytes, media_type: str, unit: UnitPlan) -> types.CallToolRes
         contents = types.BlobResourceContents(uri=f"capstan://answer/{unit.name}", blob=data, mime_type=media_type)
         block = types.EmbeddedResource(resource=contents)
     told = types.TextContent(text=f"{media_type}, {len(body):,} bytes")
-    return types.CallToolResult(content=[block, told])  # clients of one block look at the first
+    blocks: list[types.ContentBlock] = [block, told]  # clients of one block look at the first
+    return types.CallToolResult(content=blocks, structured_content=_without_data(unit))
 
 
 def _failure(problem: dict[str, Any], unit: UnitPlan) -> types.CallToolResult:
