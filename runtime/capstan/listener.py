@@ -36,6 +36,7 @@ class Protocol(HttpToolsProtocol):
     patience = 30.0  # seconds for a head, and between two pieces of a body
     _head_bytes = 0  # received since the last head was complete
     _is_whole = False  # the request last begun
+    _is_head_whole = False  # its head
     _waiting: asyncio.TimerHandle | None = None  # for the rest of it
 
     @classmethod
@@ -101,10 +102,15 @@ class Protocol(HttpToolsProtocol):
         self.data_received(b"%s %s HTTP/1.1\r\n%s\r\n" % (method, self.url, kept) + rest)
 
     def on_message_begin(self) -> None:
-        self._is_whole = False
+        self._is_whole = self._is_head_whole = False
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._is_head_whole:  # a trailer is no header: whoever stands in front of us has not looked at it
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
+        self._is_head_whole = True
         self._head_bytes = 0
         self._wait_no_more()
         if not self.parser.should_upgrade():

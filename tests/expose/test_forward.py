@@ -110,6 +110,19 @@ async def test_headers_of_the_answer_pass_but_those_of_another_place(tmp_path: P
     assert (got.header("content-security-policy"), got.header("x-content-type-options")) == ("sandbox", "nosniff")
 
 
+async def test_a_trailer_is_no_header(tmp_path: Path) -> None:
+    async with passing(tmp_path, forwarding("{targetNamespace: shop, trustedHeaders: [X-Tenant]}")) as (
+        upstream,
+        caller,
+    ):
+        body = b"3\r\nabc\r\n0\r\nX-Tenant: other\r\nContent-Type: text/html\r\n\r\n"
+        headers = [("X-Tenant", "own"), ("Transfer-Encoding", "chunked"), ("Trailer", "X-Tenant")]
+        got = await caller.send("/shop/a", "POST", headers, body)
+    assert got.status == 200
+    assert (upstream.last.all("x-tenant"), upstream.last.header("content-type")) == (["own"], None)
+    assert upstream.last.body == b"abc"
+
+
 async def test_headers_that_are_not_utf8_pass_byte_for_byte(tmp_path: Path) -> None:
     name = 'attachment; filename="na\xefve \xc3\xa9.txt"'
     async with passing(tmp_path, forwarding(api=BEARER)) as (upstream, caller):
@@ -198,7 +211,17 @@ async def test_the_credential_of_the_api_is_the_only_one(auth: str, header: str,
 
 
 @pytest.mark.parametrize(
-    "query", ["Api-Key=x", "a=1&API-key=x", "Api%2DKey=x", "a;Api-Key", "Api-Key%5B%5D=x", "api_key=x", "+api.key=x"]
+    "query",
+    [
+        "Api-Key=x",
+        "a=1&API-key=x",
+        "Api%2DKey=x",
+        "a;Api-Key",
+        "Api-Key%5B%5D=x",
+        "api_key=x",
+        "+api.key=x",
+        "api-key%00",
+    ],
 )
 async def test_a_credential_in_the_query_has_no_rival(query: str, tmp_path: Path) -> None:
     api = "authentication: {type: apikey, key: Api-Key, value: '{{TOKEN}}', placement: query}"

@@ -235,8 +235,9 @@ def fault_of(request: HttpRequest) -> CallError | None:
 
 
 def _folded(name: str) -> str:
-    """A name as any server might read it: some mind no case, and some take `a[]` or `a.b` for `a` and `a_b`."""
-    return name.strip().partition("[")[0].replace(".", "_").replace(" ", "_").replace("-", "_").lower()
+    """A name as any server might read it: it may mind no case, take `a[]` or `a.b` for `a` and `a_b`, end at U+0000."""
+    name = name.partition("\0")[0].strip().partition("[")[0]
+    return name.replace(".", "_").replace(" ", "_").replace("-", "_").lower()
 
 
 def _header_text(value: bytes, name: str) -> str:
