@@ -138,7 +138,14 @@ def test_a_dollar_alone_is_text(value: str) -> None:
 
 @pytest.mark.parametrize(
     ("declared", "used"),
-    [("order_id", "order-id"), ("order-id", "order_id"), ("OrderId", "orderid"), ("order_id", "ORDER-ID")],
+    [
+        ("order_id", "order-id"),
+        ("order-id", "order_id"),
+        ("OrderId", "orderid"),
+        ("order_id", "ORDER-ID"),
+        ("order_id", "orderId"),
+        ("orderId", "order-id"),
+    ],
 )
 def test_a_name_matches_with_case_hyphen_and_underscore_folded(declared: str, used: str) -> None:
     unit = tool_of(QUERY_A, f"{{inputParameters: [{{name: {declared}}}], with: {{a: tools.{used}}}}}")

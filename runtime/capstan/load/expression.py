@@ -26,11 +26,14 @@ def fold(name: str) -> str:
 
 
 def match_name(name: str, names: Iterable[str]) -> str | None:
-    """`name` among `names`: exactly, else the only one that folds to the same."""
+    """`name` among `names`: exactly, else the only one that folds to the same, as `orderId` does to `order_id`."""
     options = list(names)
     if name in options:
         return name
     folded = [option for option in options if fold(option) == fold(name)]
+    if not folded:
+        bare = fold(name).replace("_", "")
+        folded = [option for option in options if fold(option).replace("_", "") == bare]
     return folded[0] if len(folded) == 1 else None
 
 
