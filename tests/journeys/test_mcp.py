@@ -620,6 +620,14 @@ async def test_a_request_id_that_is_still_being_answered_is_refused(
         assert (await one).json()["result"]["structuredContent"] == {"order": "A"}
 
 
+@pytest.mark.parametrize("mode", ERAS)
+async def test_a_request_that_is_too_large_is_refused_in_words(mode: Any, server: Capstan) -> None:
+    async with Client(server.mcp, mode=mode) as session:
+        with pytest.raises(MCPError, match="larger than 1,048,576 bytes"):
+            await session.call_tool("read-order", {"order_id": "x" * 1024**2})
+        assert (await session.list_tools()).tools
+
+
 async def test_a_path_that_is_not_there_says_where_mcp_is_spoken(server: Capstan) -> None:
     async with client(server.mcp.removesuffix("/mcp")) as http:
         found = (await http.get("/docs")).json()

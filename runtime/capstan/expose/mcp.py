@@ -143,7 +143,12 @@ class McpApp:
             self._runner = asyncio.create_task(self._run())
         await self._started.wait()
         assert self._manager is not None
-        session = next((value for name, value in scope["headers"] if name == b"mcp-session-id"), None)
+        headers = dict(scope["headers"])
+        length, most = headers.get(b"content-length", b"0"), self._settings.max_request_bytes
+        if length.isdigit() and int(length) > most:  # told here: the SDK's own words reach no client
+            await _refuse(send, 413, f"the request is larger than {most:,} bytes")
+            return
+        session = headers.get(b"mcp-session-id")
         if session is None or scope["method"] != "POST":
             await self._manager.handle_request(scope, receive, send)
         else:
@@ -161,7 +166,7 @@ class McpApp:
             body += message.get("body", b"")
         asked = (session, _request_id(body))
         if asked[1] is not None and asked in self._asked:
-            await _refuse_id(send)
+            await _refuse(send, 400, "a request of this id is still being answered")
             return
         replay = [{"type": "http.request", "body": body, "more_body": message.get("more_body", False)}]
 
@@ -241,10 +246,10 @@ def _request_id(body: bytes) -> str | None:
     return None
 
 
-async def _refuse_id(send: Any) -> None:
-    error = {"code": types.INVALID_REQUEST, "message": "a request of this id is still being answered"}
+async def _refuse(send: Any, status: int, message: str) -> None:
+    error = {"code": types.INVALID_REQUEST, "message": message}
     body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
-    await respond(send, 400, [(b"content-type", b"application/json")], body)
+    await respond(send, status, [(b"content-type", b"application/json")], body)
 
 
 # --- results
