@@ -126,6 +126,22 @@ def test_a_file_that_is_swapped_for_a_link_is_not_followed(root: Path, monkeypat
     assert read_file(root, "a.txt", LIMIT) is None
 
 
+def test_a_link_that_is_none_any_more_when_it_is_read_leads_nowhere(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = root / "a.txt"
+    link.symlink_to("b.txt")
+    real_readlink = os.readlink
+
+    def swap(path: str) -> str:
+        link.unlink()
+        link.write_text("mine")
+        return real_readlink(path)
+
+    monkeypatch.setattr(os, "readlink", swap)
+    assert read_file(root, "a.txt", LIMIT) is None
+
+
 def test_a_file_that_may_not_be_read_is_none(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "a.txt").write_text("x")
     (root / "a.txt").chmod(0)

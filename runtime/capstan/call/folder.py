@@ -92,7 +92,10 @@ def _is_hidden(name: str) -> bool:
 
 def _inside(root: Path, path: str | Path) -> tuple[str, ...]:
     """The names on the way from the real root to where a path really leads; none where that is elsewhere."""
-    real = Path(os.path.realpath(path))
+    try:
+        real = Path(os.path.realpath(path))
+    except OSError:  # what was a link is another thing by now
+        return ()
     return real.relative_to(root).parts if real.is_relative_to(root) else ()
 
 
