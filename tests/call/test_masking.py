@@ -30,6 +30,13 @@ def mask(*values: str) -> Mask:
     return Mask(Secret(value, "NAME") for value in values)
 
 
+def test_in_data_names_are_masked_as_texts_are() -> None:
+    data = {"a": ["tops3cretkey", 1, None], "my tops3cretkey": {"b": "x tops3cretkey"}}
+    hidden = "*" * len("tops3cretkey")
+    assert mask("tops3cretkey").value(data) == {"a": [hidden, 1, None], f"my {hidden}": {"b": f"x {hidden}"}}
+    assert mask("short").value(data) is data
+
+
 @pytest.mark.parametrize(
     "spelling",
     [

@@ -257,6 +257,23 @@ async def test_an_answer_comes_as_text_and_as_data(session: Client, upstream: Re
     assert json.loads(text_of(result)) == result.structured_content
 
 
+@pytest.mark.parametrize("encoding", ["escapes", "utf-16", "utf-32"])
+async def test_a_secret_that_only_reading_shows_is_masked(
+    encoding: str, session: Client, upstream: RecordingUpstream
+) -> None:
+    secret = ENVIRON["SHOP_PASSWORD"]
+    if encoding == "escapes":
+        spelled = "".join(f"\\u{ord(character):04x}" for character in secret)
+        body = f'{{"id": "{spelled}", "{spelled}": ["{spelled}"]}}'.encode()
+    else:
+        body = json.dumps({"id": secret, secret: [secret]}).encode(encoding)
+    upstream.then(reply(body=body))
+    result = await session.call_tool("read-order", {"order_id": "o-1"})
+    masked = "*" * len(secret)
+    assert result.structured_content == {"id": masked, masked: [masked]}
+    assert json.loads(text_of(result)) == result.structured_content
+
+
 async def test_an_answer_that_is_a_list_is_wrapped(session: Client, upstream: RecordingUpstream) -> None:
     upstream.then(reply(data=[1, 2]))
     result = await session.call_tool("read-order", {"order_id": "o-1"})

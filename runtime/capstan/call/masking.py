@@ -6,7 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 from capstan.plan.values import Secret
@@ -27,10 +27,6 @@ class Mask:
         self._spellings = tuple((_core(text), tuple(_spellings(text))) for text in texts)
         self.overlap = max((len(one) for _, all_ in self._spellings for one in all_), default=1) - 1
         self._first = frozenset(one[0] for _, all_ in self._spellings for one in all_)
-
-    @property
-    def knows_any(self) -> bool:
-        return bool(self._spellings)
 
     def data(self, data: bytes) -> bytes:
         masked: bytearray | None = None
@@ -63,6 +59,28 @@ class Mask:
         if not self._spellings:
             return text
         return self.data(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+    def value(self, value: Any) -> Any:
+        """Data of JSON: every text in it, the names of members too."""
+        if not self._spellings:
+            return value
+        names: dict[str, str] = {}  # a list of objects has few, each often
+
+        def name(key: str) -> str:
+            if (found := names.get(key)) is None:
+                found = names[key] = self.text(key)
+            return found
+
+        def masked(value: Any) -> Any:
+            if isinstance(value, str):
+                return self.text(value)
+            if isinstance(value, dict):
+                return {name(key): masked(item) for key, item in value.items()}
+            if isinstance(value, list):
+                return [masked(item) for item in value]
+            return value
+
+        return masked(value)
 
 
 def _core(text: str) -> bytes:

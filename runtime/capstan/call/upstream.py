@@ -23,7 +23,6 @@ from capstan.call.decompress import ACCEPTED, DecodeError, Decoder, open_decoder
 from capstan.call.masking import Mask
 from capstan.call.stand_ins import Session, StandIns
 from capstan.errors import UpstreamError, UpstreamTimeout
-from capstan.load.expression import map_strings
 from capstan.plan.auth import DigestPlan
 from capstan.plan.request import HttpRequest
 from capstan.plan.tls import open_context
@@ -166,7 +165,7 @@ class UpstreamResponse:
 
     def masked(self, value: Any) -> Any:
         """Decoded data without secrets: a spelling that bytes did not show may have been decoded into one."""
-        return map_strings(value, self._mask.text) if self._mask.knows_any else value
+        return self._mask.value(value)
 
     def close(self) -> None:
         """Give the connection up; a body that was read whole has given it back already."""

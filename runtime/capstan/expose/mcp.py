@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -20,6 +21,7 @@ from mcp.shared.exceptions import MCPError
 
 from capstan.call.problem import internal_problem, problem_of, status_of
 from capstan.call.unit import Answer
+from capstan.call.upstream import UpstreamResponse
 from capstan.errors import CallError, ShapeError
 from capstan.expose.asgi import respond
 from capstan.expose.calllog import log_call, log_fault
@@ -254,6 +256,7 @@ async def _refuse(send: Any, status: int, message: str) -> None:
 
 # --- results
 
+_RESPELLED: Final = re.compile(rb"\\u00|\0")  # JSON whose bytes do not show every secret: in escapes, or in UTF-16
 _TEXTUAL: Final = ("text/", "application/xml", "application/yaml", "application/x-ndjson", "application/javascript")
 
 
@@ -271,7 +274,7 @@ async def _result(answer: Answer, unit: UnitPlan, limit: int) -> types.CallToolR
     media_type = essence_of(answer.response.media_type)
     may_be_json = media_type == "" or is_json(media_type)
     if may_be_json or media_type.startswith(_TEXTUAL) or media_type.endswith("+xml"):
-        return _of_text(body, unit, may_be_json=may_be_json)
+        return _of_text(body, unit, answer.response, may_be_json=may_be_json)
     return _of_bytes(body, media_type, unit)
 
 
@@ -293,11 +296,14 @@ def _without_data(unit: UnitPlan) -> dict[str, Any] | None:
     return {} if schema.get("type") == "object" else {"result": None}
 
 
-def _of_text(body: bytes, unit: UnitPlan, *, may_be_json: bool) -> types.CallToolResult:
+def _of_text(body: bytes, unit: UnitPlan, response: UpstreamResponse, *, may_be_json: bool) -> types.CallToolResult:
     text = body.decode("utf-8", "replace")
     if may_be_json:
         with suppress(ValueError):
-            return _of_value(parse_answer(body), text, unit)
+            value = parse_answer(body)
+            if _RESPELLED.search(body) and (masked := response.masked(value)) != value:
+                value, text = masked, json.dumps(masked, ensure_ascii=False)
+            return _of_value(value, text, unit)
     return types.CallToolResult(content=[types.TextContent(text=text)], structured_content=_without_data(unit))
 
 

@@ -44,7 +44,10 @@ async def read_answer(answer: Answer, limit: int, wanted: str | None = None, *, 
         media_type = answer.response.media_type or None
     finally:
         answer.response.close()
-    return Read(data, media_type) if binary else as_text(data, media_type)
+    if binary:
+        return Read(data, media_type)
+    read = as_text(data, media_type)  # in which a secret may stand that was in UTF-16
+    return read if isinstance(read.content, bytes) else Read(answer.response.masked(read.content), read.media_type)
 
 
 def _unicode(text: str) -> str:
