@@ -167,7 +167,7 @@ def within(place: str, fragment: str) -> str:
         told = fragment if place == here else ""
         keys = {line.partition(":")[0] for line in told.splitlines() if line[:1].isalpha()}
         kept = "".join(line for line in _groups(lines) if line.partition(":")[0] not in keys)
-        if keys & {"steps", "ref"}:
+        if keys & {"steps", "ref", "content"}:
             kept = kept.replace(_UNIT, "")
         return kept + told + "".join(f"{key}:\n{text}" for key, text in below if key not in keys)
 

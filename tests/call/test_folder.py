@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from capstan.call.folder import MOST_LISTED, list_folder, media_type, read_file
+from capstan.call.folder import MOST_LISTED, list_folder, read_file
 from capstan.errors import ShapeError
+from capstan.load.media_type import type_of_name
 
 LIMIT = 1000
 
@@ -187,4 +188,4 @@ def test_a_folder_that_is_gone_has_no_files(tmp_path: Path) -> None:
      ("Makefile", None), ("a.unknown", None)],
 )  # fmt: skip
 def test_the_name_tells_the_media_type(name: str, kind: str | None) -> None:
-    assert media_type(name) == kind
+    assert type_of_name(name) == kind

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from capstan.call.problem import problem_of
 from capstan.call.scripts import Scripts
-from capstan.call.unit import Answer, LiveUnit, parsed, taken
+from capstan.call.unit import Answer, LiveUnit, parsed, said, taken
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
 from capstan.errors import BindError, CallError, FlowError, ShapeError, UpstreamRefused
 from capstan.plan.body import to_json
@@ -84,16 +84,19 @@ class _Run:
             self._complete(error)
             raise
         last = self._last_call()
+        unit = self._live.unit
         try:
             value = taken(self._live.flow.answer.take, self._scope)
+            answer = said(unit.content, value, self._scope, self._live.settings.max_parsed_bytes)
         except ShapeError as error:
             error.retry_safe = self._repeatable()
             self._tell_changes(error)
             raise
-        if last in self._heads and isinstance(self._live.unit.shape, Whole) and self._live.flow.answer.mapped is None:
+        passes = isinstance(unit.shape, Whole) and self._live.flow.answer.mapped is None and unit.content is None
+        if last in self._heads and passes:
             status, headers, empty = self._heads[last]
             return Answer(status, headers, value=value, empty=empty)
-        return Answer(200, value=value)
+        return answer
 
     def _bind_early(self) -> None:
         """Put together what hangs on arguments alone: a bad one must not stop the flow half way."""

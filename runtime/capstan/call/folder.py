@@ -5,7 +5,6 @@ A name comes from a caller. It is cut at its slashes, each piece decoded once; w
 
 from __future__ import annotations
 
-import mimetypes
 import os
 import stat
 from collections.abc import Iterator
@@ -15,18 +14,12 @@ from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
 from capstan.errors import ShapeError
+from capstan.load.media_type import type_of_name
 
 MOST_LISTED: Final = 1000
 _MOST_VISITED: Final = 20_000
 _DEEPEST: Final = 16
 _SAFE_IN_URI: Final = "!$&'()*+,;=:@-._~"
-# What the standard library does not know, or calls otherwise on another machine.
-_TYPES: Final = {
-    ".md": "text/markdown", ".markdown": "text/markdown", ".yaml": "application/yaml", ".yml": "application/yaml",
-    ".json": "application/json", ".xml": "application/xml", ".txt": "text/plain", ".csv": "text/csv",
-    ".js": "text/javascript", ".svg": "image/svg+xml", ".webp": "image/webp", ".log": "text/plain",
-}  # fmt: skip
-_BY_NAME: Final = mimetypes.MimeTypes()  # the table of Python, not that of the machine
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -59,7 +52,7 @@ def list_folder(root: Path) -> Listing:
         if len(found) == MOST_LISTED:
             return Listing(tuple(found), is_whole=False)
         path = "/".join(quote(name, safe=_SAFE_IN_URI) for name in names)
-        found.append(FoundFile(path, size, media_type(names[-1])))
+        found.append(FoundFile(path, size, type_of_name(names[-1])))
     return Listing(tuple(found), is_whole=next(visits, None) is not None)
 
 
@@ -105,11 +98,6 @@ def _may_follow(root: Path, folder: Path, link: str) -> bool:
     return real.is_relative_to(root) and not Path(os.path.realpath(folder)).is_relative_to(real)
 
 
-def media_type(name: str) -> str | None:
-    """What a file is by its name; None: the name does not say."""
-    return _TYPES.get(Path(name).suffix.lower()) or _BY_NAME.guess_type(name)[0]
-
-
 def read_file(root: Path, path: str, limit: int) -> Content | None:
     """The file of a path as a URI has it; None: there is none that may be read.
 
@@ -130,7 +118,7 @@ def read_file(root: Path, path: str, limit: int) -> Content | None:
         data = file.read(limit + 1) if size <= limit else b""
     if size > limit or len(data) > limit:
         raise too_large(limit)
-    return Content(data, media_type(pieces[-1]))
+    return Content(data, type_of_name(pieces[-1]))
 
 
 def too_large(limit: int) -> ShapeError:

@@ -12,6 +12,7 @@ from capstan.call.refusal import refusal_of
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
 from capstan.errors import Outcome, ShapeError
 from capstan.load.media_type import essence_of, is_json
+from capstan.plan.content import ContentPlan, fill
 from capstan.plan.decode import UNNAMED, Decoder, is_binary, says_json
 from capstan.plan.jsontext import parse_answer
 from capstan.plan.request import HttpRequest
@@ -36,6 +37,7 @@ class Answer:
     response: UpstreamResponse | None = None
     empty: bool = False
     limit: int | None = None  # of the bytes of `response`; None: as the settings say
+    content: list[dict[str, Any]] | None = None  # the blocks of MCP, where the file says them
 
 
 class LiveUnit:
@@ -59,7 +61,8 @@ class LiveUnit:
         arguments = self.guard.check(arguments)
         plan, upstream = self.unit.call, self._upstream
         if plan is None or upstream is None:
-            return Answer(200, value=self.unit.shape.take(None, None, arguments))
+            value = self.unit.shape.take(None, None, arguments)
+            return said(self.unit.content, value, arguments, self.settings.max_parsed_bytes)
         request = plan.request.bind(arguments)
         response = await upstream.send(plan, request)
         if 200 <= response.status < 300 and _comes_as_it_is(plan, response, whole=self._whole):
@@ -121,6 +124,14 @@ async def parsed(plan: CallPlan, request: HttpRequest, response: UpstreamRespons
         return await _decoded(plan.decoder, plan, response, settings)
     body = await response.read(settings.max_parsed_bytes)
     return taken(lambda: response.masked(_parse(body, response, plan))) if body else ABSENT
+
+
+def said(content: ContentPlan | None, value: Any, scope: Mapping[str, Any], limit: int) -> Answer:
+    """What is put together here, with the blocks that the file says; they are all where it says no more."""
+    if content is None:
+        return Answer(200, value=value)
+    blocks = fill(content.blocks, scope, limit)
+    return Answer(200, value=value if content.has_data else blocks, content=blocks)
 
 
 def taken(take: Callable[..., T], *arguments: Any, outcome: Outcome = "done") -> T:

@@ -25,6 +25,7 @@ from capstan.call.upstream import UpstreamResponse
 from capstan.errors import CallError, ShapeError
 from capstan.expose.asgi import respond
 from capstan.expose.calllog import log_call, log_fault
+from capstan.expose.mcp_contents import block_of
 from capstan.expose.mcp_offer import LiveOffer, OfferServer
 from capstan.load.media_type import essence_of, is_json
 from capstan.plan.jsontext import is_deeper_than, parse_answer, parse_json
@@ -262,6 +263,8 @@ _TEXTUAL: Final = ("text/", "application/xml", "application/yaml", "application/
 
 async def _result(answer: Answer, unit: UnitPlan, limit: int) -> types.CallToolResult:
     if answer.response is None:
+        if answer.content is not None:
+            return _of_content(answer, answer.content, unit)
         if answer.empty:
             return _of_nothing(answer, unit)
         return _of_value(answer.value, json.dumps(answer.value, ensure_ascii=False), unit)
@@ -276,6 +279,16 @@ async def _result(answer: Answer, unit: UnitPlan, limit: int) -> types.CallToolR
     if may_be_json or media_type.startswith(_TEXTUAL) or media_type.endswith("+xml"):
         return _of_text(body, unit, answer.response, may_be_json=may_be_json)
     return _of_bytes(body, media_type, unit)
+
+
+def _of_content(answer: Answer, blocks: list[dict[str, Any]], unit: UnitPlan) -> types.CallToolResult:
+    """The blocks that the file says, beside the data that it says."""
+    assert unit.content is not None
+    has_data = unit.content.has_data
+    structured = _of_value(answer.value, "", unit).structured_content if has_data else None
+    return types.CallToolResult(
+        content=[block_of(block) for block in blocks], structured_content=structured, is_error=unit.content.is_error
+    )
 
 
 def _of_nothing(answer: Answer, unit: UnitPlan) -> types.CallToolResult:

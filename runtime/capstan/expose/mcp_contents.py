@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
@@ -21,6 +22,10 @@ from capstan.plan.formats.charset import charset_of, decode
 
 _NOT_FOUND_IN_SESSIONS: Final = -32002  # until 2025-11-25; retired since
 _GONE: Final = (404, 410)
+_BLOCKS: Final[Mapping[str, type[types.ContentBlock]]] = {
+    "text": types.TextContent, "image": types.ImageContent, "audio": types.AudioContent,
+    "resource": types.EmbeddedResource, "resource_link": types.ResourceLink,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,11 @@ def contents_of(uri: str, read: Read, declared: str | None, *, binary: bool) -> 
         blob = base64.b64encode(content).decode()
         one = types.BlobResourceContents(uri=uri, blob=blob, mime_type=media_type)
     return types.ReadResourceResult(contents=[one])
+
+
+def block_of(fields: Mapping[str, Any]) -> types.ContentBlock:
+    """A block that the file says."""
+    return _BLOCKS[fields["type"]].model_validate(fields)
 
 
 def content_block(read: Read, name: str) -> types.ContentBlock:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
 from capstan.load import model
+from capstan.load.content import check_media_type
 from capstan.load.node import Node
 from capstan.load.uri import UriTemplate, parse_uri
 
-_MIME_TYPE: Final = re.compile(r"[\w.+!#$&^-]+/[\w.+!#$&^*-]+(\s*;\s*[\w.+!#$&^-]+=(\"[^\"]*\"|[^\s\";]+))*", re.ASCII)
 _DYNAMIC: Final = ("call", "with", "steps", "mappings", "outputParameters", "ref")
 
 ReadUnit = Callable[[str, Node], model.Unit]
@@ -48,9 +47,7 @@ def _resource(name: str, node: Node, read_unit: ReadUnit) -> model.McpResource:
     uri = node.parse("uri", parse_uri, UriTemplate(()))
     bad_uri = len(reader.problems) > before
     mime_type = node.text("mimeType")
-    if mime_type is not None and not _MIME_TYPE.fullmatch(mime_type):
-        reader.problem("wrong-form", f"'{mime_type[:60]}' is no media type", node.at("mimeType"),
-                       "for example: application/json")  # fmt: skip
+    check_media_type(node)
     return model.McpResource(
         name=name,
         title=node.text("title", "label", "display"),

@@ -17,6 +17,7 @@ from capstan.load.aggregates import parse_aggregate, parse_ref
 from capstan.load.answer import parse_answer_format, parse_size
 from capstan.load.auth import parse_auth, parse_tls
 from capstan.load.body import parse_body
+from capstan.load.content import parse_tool_content
 from capstan.load.control import parse_control
 from capstan.load.document import Document
 from capstan.load.expression import PathTemplate, Template, parse_braces, parse_path, parse_route
@@ -343,7 +344,7 @@ class _Parser(Reader):
                 hints.text("title"),
                 *(hints.data.get(key) for key in ("readOnly", "destructive", "idempotent", "openWorld")),
             ) if hints else None,
-            unit=self.unit(name, node, (), len(self.problems)),
+            unit=parse_tool_content(node, self.unit(name, node, (), len(self.problems))),
         )  # fmt: skip
 
     def plain_unit(self, name: str, node: Node) -> model.Unit:

@@ -111,7 +111,7 @@ class _Builder:
         hosts = {name for api in capability.consumes for name in host_names(api.base_uri)}
         plan = types.CapabilityPlan(
             capability.file,
-            (*capability.sources, *self.variables.files, *self.consumed.answer_schemas, *_prompt_files(mcp)),
+            (*capability.sources, *self.variables.files, *self.consumed.answer_schemas, *_read_files(mcp)),
             capability.title, capability.description,
             self.consumed.apis, tuple(rest), tuple(mcp), self.credentials.secrets(hosts), self._control(),
         )  # fmt: skip
@@ -236,8 +236,12 @@ class _Builder:
         return lambda unit: self._unit(unit, adapter.namespace, None, adapter.max_binary_bytes)
 
 
-def _prompt_files(adapters: list[types.McpPlan]) -> list[str]:
-    return [prompt.file for adapter in adapters for prompt in adapter.prompts if prompt.file is not None]
+def _read_files(adapters: list[types.McpPlan]) -> list[str]:
+    """The files that are a part of a prompt, or of what a tool answers."""
+    prompts = [prompt.file for adapter in adapters for prompt in adapter.prompts]
+    contents = [tool.unit.content for adapter in adapters for tool in adapter.tools]
+    blocks = [block for content in contents if content is not None for block in content.blocks]
+    return [file for file in (*prompts, *(block.file for block in blocks)) if file is not None]
 
 
 def _script_files(plan: types.CapabilityPlan) -> list[str]:

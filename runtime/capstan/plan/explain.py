@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, assert_never
 
 from capstan.load.jsonpath import JsonPath
+from capstan.plan.content import BlockPlan, ContentPlan
 from capstan.plan.flow import AssertPlan, LookupPlan, ScriptRun
 from capstan.plan.request import RequestPlan
 from capstan.plan.shape import FirstFound, Items, Listed, Needed, Object, Picked, Shape, Static, Values, Whole
@@ -128,7 +129,27 @@ def _unit(unit: UnitPlan) -> dict[str, Any]:
         "call": None if call is None else _call(call),
         **({} if unit.flow is None else _flow(unit.flow)),
         "answer": _answer(unit),
+        **({} if unit.content is None else _content(unit.content)),
     }
+
+
+def _content(content: ContentPlan) -> dict[str, Any]:
+    blocks = [_block(block) for block in content.blocks]
+    return {"content": blocks, **({"isError": True} if content.is_error else {})}
+
+
+def _block(block: BlockPlan) -> dict[str, Any]:
+    """A block with its references; what is encoded, and no text to read, is told by its size."""
+    told = {key: dict(value) if isinstance(value, Mapping) else value for key, value in block.fixed.items()}
+    for path, text in block.filled:
+        holder = told if len(path) == 1 else told[path[0]]
+        holder[path[-1]] = "".join(map(_inline, text.parts))
+    filled = {path for path, _ in block.filled}
+    for holder, below in ((told, ()), (told.get("resource", {}), ("resource",))):
+        for key in ("data", "blob"):
+            if key in holder and (*below, key) not in filled:
+                holder[key] = f"{len(holder[key]) * 3 // 4 - holder[key][-2:].count('=')} bytes"
+    return told if block.file is None else {**told, "file": block.file}
 
 
 def _answer(unit: UnitPlan) -> Any:

@@ -12,15 +12,15 @@ from capstan.errors import Problem
 from capstan.load import model
 from capstan.load.document import Place
 from capstan.load.expression import match_name
-from capstan.load.files import find_written, is_file, is_folder
+from capstan.load.files import is_file, is_folder
 from capstan.load.schema import suggest
 from capstan.plan import types
+from capstan.plan.files import find, read_text
 from capstan.plan.values import ABSENT, FromInput
 from capstan.plan.variables import Variables
 
 _NAME: Final = r"\s*([A-Za-z0-9_.-]+)\s*"
 _PLACEHOLDER: Final = re.compile(rf"\{{\{{\{{{_NAME}\}}\}}\}}|\{{\{{{_NAME}\}}\}}|\{{([A-Za-z0-9_.-]+)\}}")
-_MOST_BYTES: Final = 4 * 1024**2  # of the file of a prompt
 
 PlanUnit = Callable[[model.Unit], tuple[types.UnitPlan, dict[str, str]]]
 Text = tuple[str | FromInput, ...]
@@ -38,7 +38,7 @@ def _resource(
     slots: Mapping[str, str] = {}
     source: types.UnitPlan | types.FolderPlan
     if isinstance(item.source, model.Written):
-        source = types.FolderPlan(_find(item.source, is_folder, "folder", problems) or Path(), max_binary)
+        source = types.FolderPlan(find(item.source, is_folder, "folder", problems) or Path(), max_binary)
     else:
         source, slots = plan_unit(item.source)
         _check(item.source, source, slots, "variable of the uri", f"'{item.name}' is read", item.uri_at, problems)
@@ -72,8 +72,8 @@ class _Prompt:
         item = self.item
         file: Path | None = None
         if isinstance(item.messages, model.Written):
-            file = _find(item.messages, is_file, "file", self.problems)
-            text = _read(file, item.messages.at, self.problems) if file is not None else ""
+            file = find(item.messages, is_file, "file", self.problems)
+            text = read_text(file, item.messages.at, self.problems) if file is not None else ""
             messages: tuple[types.MessagePlan, ...] = (types.MessagePlan("user", self._text(text, item.messages.at)),)
         else:
             messages = tuple(types.MessagePlan(m.role, self._content(m)) for m in item.messages)
@@ -176,27 +176,3 @@ def _check(
         hint = "if it changes nothing, say 'effect: read' at the consumed operation; else make it a tool"
         place = (unit.call_at or unit.at).location()
         problems.append(Problem("unsafe-read", message, place, hint, "warning"))
-
-
-def _find(written: model.Written, is_there: Callable[[Path], bool], kind: str, problems: list[Problem]) -> Path | None:
-    candidates = find_written(written.text, written.at.document.path)
-    found = next((path for path in candidates if is_there(path)), None)
-    if found is None:
-        looked = ", nor ".join(map(str, candidates))
-        problems.append(Problem("missing-file", f"there is no {kind} {looked}", written.at.location()))
-    return found
-
-
-def _read(path: Path, at: Place, problems: list[Problem]) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            problems.append(Problem("too-large", f"{path} is larger than 4 MiB", at.location()))
-            return ""
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        problems.append(Problem("unreadable-file", f"{path} cannot be read: {error.strerror}", at.location()))
-    except UnicodeDecodeError:
-        problems.append(Problem("wrong-encoding", f"{path} is not UTF-8", at.location()))
-    return ""

@@ -16,6 +16,7 @@ from capstan.load.model import Effect, Hints, Where
 from capstan.load.schema import Checker
 from capstan.load.uri import UriTemplate
 from capstan.plan.auth import AuthPlan
+from capstan.plan.content import ContentPlan
 from capstan.plan.decode import Decoder, Passing
 from capstan.plan.flow import AssertPlan, Declared, FlowAnswer, ForeachPlan, LookupPlan, ScriptRun
 from capstan.plan.request import RequestPlan
@@ -113,6 +114,7 @@ class UnitPlan:
     shape: Shape
     output_schema: Mapping[str, Any] | None
     flow: FlowPlan | None = None  # instead of the one call
+    content: ContentPlan | None = None  # of a tool that says in which blocks it answers
 
     @property
     def is_mapped(self) -> bool:

@@ -8,11 +8,12 @@ from typing import Any
 
 from capstan.errors import Problem
 from capstan.load.document import Place
-from capstan.load.expression import Template
+from capstan.load.expression import Template, parse_template
 from capstan.load.model import Output, RestOperation, Scripting, Step, Unit
 from capstan.load.schema import Checker
 from capstan.plan import types
 from capstan.plan.call import plan_call
+from capstan.plan.content import ContentPlan, Parts, plan_blocks
 from capstan.plan.declared import through_declared
 from capstan.plan.decode import Passing, limit_passing
 from capstan.plan.inputs import Inputs
@@ -50,7 +51,8 @@ def plan_unit(
     shape = flow.answer.shape if flow is not None else plan_outputs(outputs, _resolver(names))
     if target is not None and target.reads_xml:
         shape = lists_of_one(shape)
-    if is_mock and not is_static(shape):
+    content = _content(names) if unit.content else None
+    if is_mock and content is None and not is_static(shape):
         message = "there is neither a call nor a constant for every output"
         hint = "add 'call: namespace.operation', or a 'value' to each output"
         names.problem("nothing-to-call", message, unit.call_at or unit.at, hint)
@@ -68,6 +70,7 @@ def plan_unit(
         shape=shape,
         output_schema=_answer_schema(outputs, shape, flow),
         flow=flow,
+        content=content,
     )
     return plan, names.inputs.slots
 
@@ -105,6 +108,20 @@ def _flow(names: Names, steps: Sequence[tuple[Step, Target | None]], scripting: 
     planner = FlowPlanner(names, steps, scripting)
     planned = planner.steps(plan_call)
     return types.FlowPlan(planned, planner.answer(names.unit.outputs, _resolver(names)), asked_inputs(names, steps))
+
+
+def _content(names: Names) -> ContentPlan:
+    """What a tool answers in blocks of the protocol, with names of inputs and of steps."""
+    unit = names.unit
+
+    def resolve(text: str, at: Place) -> Parts:
+        return tuple(
+            part if isinstance(part, str) else names.shared(names.hole(part.name, at), at)
+            for part in parse_template(text).parts
+        )
+
+    blocks = plan_blocks(unit.content, resolve, names.problems)
+    return ContentPlan(blocks, unit.is_error, has_data=bool(unit.outputs or unit.mappings))
 
 
 def _answer_schema(outputs: tuple[Output, ...], shape: Shape, flow: types.FlowPlan | None) -> Mapping[str, Any] | None:

@@ -7,5 +7,6 @@ to point at keeps its Place.
 from capstan.load.model.capability import *
 from capstan.load.model.common import *
 from capstan.load.model.consumed import *
+from capstan.load.model.content import *
 from capstan.load.model.exposed import *
 from capstan.load.model.unit import *

@@ -9,6 +9,7 @@ from capstan.load.condition import Condition
 from capstan.load.document import Place
 from capstan.load.expression import Template
 from capstan.load.model.common import Output, Parameter, WithEntry, place
+from capstan.load.model.content import Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,8 @@ class Unit:
     semantics: Semantics | None = None
     tags: tuple[str, ...] = ()
     media_type: str | None = None  # of the answer, where the answer does not say
+    content: tuple[Block, ...] = ()  # of a tool: what it answers, in the blocks of the protocol
+    is_error: bool = False  # of a tool with content: it is told as an error
     refused: bool = False  # a problem is told already; what follows from it is noise
     at: Place = place()
     call_at: Place | None = place()

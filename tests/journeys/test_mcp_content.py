@@ -1,0 +1,249 @@
+"""Contents that a file says itself, over real sockets, with the official client in both eras."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from mcp.client.client import Client
+from mcp_types import (
+    AudioContent,
+    BlobResourceContents,
+    CallToolResult,
+    EmbeddedResource,
+    ImageContent,
+    ResourceLink,
+    TextContent,
+)
+
+from capstan.plan.build import plan_file
+from journeys.running import Capstan, serving
+from support import RecordingUpstream, reply
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PNG = b"\x89PNG\r\n\x1a\n\xff\x00"
+WAV = base64.b64encode(b"RIFF\x00\x00").decode()
+FILE = f"""\
+naftiko: 1.0.0-alpha2
+binds:
+- namespace: env
+  keys: {{SHOP: SHOP}}
+  defaults: {{SHOP: Shop of all}}
+capability:
+  consumes:
+  - type: http
+    namespace: shop
+    baseUri: http://127.0.0.1:1
+    resources:
+    - name: orders
+      path: /orders/{{id}}
+      operations:
+      - {{name: read-order, method: GET}}
+      - {{name: refund, method: POST}}
+  exposes:
+  - type: mcp
+    namespace: my-mcp
+    port: 9090
+    tools:
+    - name: show_everything
+      description: One of each.
+      inputParameters:
+      - {{name: who, type: string, description: Whom., required: false}}
+      content:
+      - type: text
+        text: 'Hello {{{{who}}}} of {{{{env.SHOP}}}}, {{not}} {{{{who}}}}.'
+        annotations: {{audience: [user], priority: 0.5}}
+      - {{type: image, file: ./logo.png}}
+      - type: audio
+        mimeType: audio/wav
+        data: |
+          {WAV[:4]}
+          {WAV[4:]}
+      - {{type: resource, resource: {{uri: 'note://{{{{who}}}}/text', mimeType: text/plain, text: 'Of {{{{who}}}}.'}}}}
+      - {{type: resource, resource: {{uri: 'note://guide', file: guide.md}}}}
+      - {{type: resource, resource: {{uri: 'note://bytes', file: 'file:///./logo.png'}}}}
+      - {{type: resource_link, uri: 'https://shop.example/{{{{who}}}}?a=b', name: shop, title: The shop, size: 7}}
+    - {{name: always.fails, description: Fails., content: [{{type: text, text: No.}}], isError: true}}
+    - name: order-card
+      description: An order as a card.
+      inputParameters: [{{name: id, type: string, description: The order.}}]
+      steps:
+      - {{name: order, call: shop.read-order, with: {{id: tools.id}}}}
+      content:
+      - {{type: text, text: 'Order {{{{id}}}}: {{{{order.total}}}} {{{{order.lines}}}} {{{{order.absent}}}}'}}
+      - {{type: image, mimeType: image/png, data: '{{{{order.photo}}}}'}}
+      - {{type: resource_link, uri: '{{{{order.url}}}}', name: 'order {{{{id}}}}'}}
+    - name: order-data
+      description: An order as a card and as data.
+      inputParameters: [{{name: id, type: string, description: The order.}}]
+      steps:
+      - {{name: order, call: shop.read-order, with: {{id: tools.id}}}}
+      mappings: [{{target: total, value: $.order.total}}]
+      outputParameters: [{{name: total, type: integer}}]
+      content: [{{type: text, text: 'It is {{{{order.total}}}}.'}}]
+    - name: refund-card
+      description: Refund and show.
+      inputParameters: [{{name: id, type: string, description: The order.}}]
+      steps: [{{name: done, call: shop.refund, with: {{id: tools.id}}}}]
+      content: [{{type: image, mimeType: image/png, data: '{{{{done.photo}}}}'}}]
+    - name: picture
+      description: A picture of yours.
+      inputParameters: [{{name: data, type: string, description: Base64.}}]
+      content: [{{type: image, mimeType: image/png, data: '{{{{data}}}}'}}]
+      outputParameters: [{{name: kind, type: string, value: picture}}]
+"""
+ENVIRON = {"CAPSTAN_MAX_PARSED_BYTES": "20000"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("content")
+    (path / "a.yaml").write_text(FILE)
+    (path / "logo.png").write_bytes(PNG)
+    (path / "guide.md").write_text("# Guide for {{who}}\n")
+    return path
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def upstream() -> AsyncIterator[RecordingUpstream]:
+    async with RecordingUpstream() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(folder: Path, upstream: RecordingUpstream) -> AsyncIterator[Capstan]:
+    async with serving(folder, "--base-uri", f"shop={upstream.url}", "--watch", env=ENVIRON, ports=(9090,)) as running:
+        yield running
+
+
+class Caller:
+    """Who calls tools, each call with a client of its own, in one era of the protocol."""
+
+    def __init__(self, url: str, era: str) -> None:
+        self.url, self.era = url, era
+
+    async def call_tool(self, name: str, arguments: dict[str, Any]) -> CallToolResult:
+        async with Client(self.url, mode=self.era) as client:
+            return await client.call_tool(name, arguments)
+
+
+@pytest.fixture(params=["auto", "legacy"])
+def client(request: pytest.FixtureRequest, server: Capstan) -> Caller:
+    return Caller(server.mcp, request.param)
+
+
+def problem(result: Any) -> dict[str, Any]:
+    assert result.is_error
+    told: dict[str, Any] = json.loads(result.content[0].text)
+    return told
+
+
+async def test_a_tool_answers_the_blocks_that_its_file_says(client: Caller) -> None:
+    result = await client.call_tool("show_everything", {"who": "a/b ö"})
+    assert (result.is_error, result.structured_content) == (False, None)
+    text, image, audio, note, guide, octets, link = result.content
+    assert isinstance(text, TextContent)
+    assert text.text == "Hello a/b ö of Shop of all, {not} a/b ö."
+    assert text.annotations is not None
+    assert (text.annotations.audience, text.annotations.priority) == (["user"], 0.5)
+    assert image == ImageContent(data=base64.b64encode(PNG).decode(), mime_type="image/png")
+    assert audio == AudioContent(data=WAV, mime_type="audio/wav")
+    assert isinstance(note, EmbeddedResource)
+    assert (note.resource.uri, note.resource.mime_type) == ("note://a%2Fb%20%C3%B6/text", "text/plain")
+    assert note.resource.text == "Of a/b ö."  # type: ignore[union-attr]
+    assert isinstance(guide, EmbeddedResource)
+    assert guide.resource.mime_type == "text/markdown"
+    assert guide.resource.text == "# Guide for {{who}}\n"  # type: ignore[union-attr]
+    assert isinstance(octets, EmbeddedResource)
+    assert isinstance(octets.resource, BlobResourceContents)
+    assert base64.b64decode(octets.resource.blob) == PNG
+    assert isinstance(link, ResourceLink)
+    assert (link.uri, link.title, link.size) == ("https://shop.example/a%2Fb%20%C3%B6?a=b", "The shop", 7)
+
+
+async def test_an_argument_that_is_left_out_leaves_nothing(client: Caller) -> None:
+    text = (await client.call_tool("show_everything", {})).content[0]
+    assert isinstance(text, TextContent)
+    assert text.text == "Hello  of Shop of all, {not} ."
+
+
+async def test_a_value_is_never_read_as_a_template(client: Caller) -> None:
+    text = (await client.call_tool("show_everything", {"who": "{{env.SHOP}}"})).content[0]
+    assert isinstance(text, TextContent)
+    assert text.text.startswith("Hello {{env.SHOP}} of")
+
+
+async def test_a_content_is_told_as_an_error_where_the_file_says_so(client: Caller) -> None:
+    result = await client.call_tool("always.fails", {})
+    assert (result.is_error, result.content) == (True, [TextContent(text="No.")])
+
+
+async def test_a_content_holds_what_steps_answered(client: Caller, upstream: RecordingUpstream) -> None:
+    answer = {"total": 5, "lines": [1, {"a": None}], "photo": base64.b64encode(PNG).decode(), "url": "shop://7?a=ö"}
+    upstream.always = reply(data=answer)
+    text, image, link = (await client.call_tool("order-card", {"id": "7"})).content
+    assert text == TextContent(text='Order 7: 5 [1,{"a":null}] ')
+    assert image == ImageContent(data=answer["photo"], mime_type="image/png")  # type: ignore[arg-type]
+    assert isinstance(link, ResourceLink)
+    assert (link.uri, link.name) == ("shop://7?a=ö", "order 7")
+
+
+async def test_beside_a_content_outputs_give_the_data(client: Caller, upstream: RecordingUpstream) -> None:
+    upstream.always = reply(data={"total": 5, "more": 1})
+    result = await client.call_tool("order-data", {"id": "7"})
+    assert result.content == [TextContent(text="It is 5.")]
+    assert result.structured_content == {"total": 5}
+
+
+async def test_a_part_of_an_answer_that_is_no_base64_is_an_error_that_tells_what_was_done(
+    client: Caller, upstream: RecordingUpstream
+) -> None:
+    upstream.always = reply(data={"photo": "no base64!", "id": "r-1"})
+    told = problem(await client.call_tool("refund-card", {"id": "7"}))
+    assert (told["code"], told["outcome"], told["retry_safe"]) == ("unexpected-answer", "done", False)
+    assert told["changed"] == {"done": {"photo": "no base64!", "id": "r-1"}}
+
+
+async def test_an_argument_that_is_no_base64_is_refused(client: Caller) -> None:
+    told = problem(await client.call_tool("picture", {"data": "no base64!"}))
+    assert (told["code"], told["argument"]) == ("bad-argument", "data")
+    result = await client.call_tool("picture", {"data": WAV})
+    assert (result.content, result.structured_content) == (
+        [ImageContent(data=WAV, mime_type="image/png")],
+        {"kind": "picture"},
+    )
+
+
+async def test_a_content_that_grows_too_large_is_refused(client: Caller) -> None:
+    told = problem(await client.call_tool("show_everything", {"who": "x" * 9000}))
+    assert told["code"] == "bad-argument"
+
+
+async def test_half_a_character_of_an_answer_is_replaced(client: Caller, upstream: RecordingUpstream) -> None:
+    photo = base64.b64encode(PNG)
+    upstream.always = reply(body=b'{"total": "a\\ud800", "photo": "' + photo + b'", "url": "a://b"}')
+    result = await client.call_tool("order-card", {"id": "7"})
+    assert result.content[0] == TextContent(text="Order 7: a?  ")
+
+
+async def test_a_file_of_a_content_is_watched(server: Capstan, folder: Path) -> None:
+    (folder / "logo.png").write_bytes(PNG + b"more")
+    async with asyncio.timeout(20), Client(f"{server.mcp}") as client:
+        while True:
+            image = (await client.call_tool("show_everything", {})).content[1]
+            assert isinstance(image, ImageContent)
+            if base64.b64decode(image.data) == PNG + b"more":
+                return
+            await asyncio.sleep(0.05)
+
+
+async def test_the_files_of_contents_are_sources_of_the_plan(folder: Path) -> None:
+    plan, _ = plan_file(folder / "a.yaml", {})
+    assert {Path(source).name for source in plan.sources} == {"logo.png", "guide.md"}
