@@ -69,6 +69,13 @@ def test_a_path_finds_what_it_names(text: str, value: Any) -> None:
     assert parse_jsonpath(text).find(ANSWER) == value
 
 
+@pytest.mark.parametrize("tail", ["sum", "avg"])
+@pytest.mark.parametrize("numbers", [[10**400, 0.5], [1e308, 1e308], [10**400, 10**400, 0.0]])
+def test_numbers_that_add_up_to_none_of_json_are_told(tail: str, numbers: list[float]) -> None:
+    with pytest.raises(ShapeError):
+        parse_jsonpath(f"$.{tail}()").find(numbers)
+
+
 @pytest.mark.parametrize("text", ["a", "a.b", "$.a[", "$.a[?(@.x ==]", "$a", "$.a b.", "$[", "$..", "{{a}}"])
 def test_text_that_is_no_path_is_refused_at_load(text: str) -> None:
     with pytest.raises(ExpressionError):

@@ -5,6 +5,7 @@ The text is read in jsonquery_text.py. Filters are closures made there from the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -151,6 +152,21 @@ def _numbers(value: Any) -> list[int | float]:
     return [item for item in items if isinstance(item, (int, float)) and not isinstance(item, bool)]
 
 
+def _computed(value: Any, compute: Callable[[list[int | float]], int | float]) -> int | float | None:
+    """What comes of the numbers in a list. Raises ShapeError where it is no number that JSON could hold."""
+    found = _numbers(value)
+    if not found:
+        return None
+    try:
+        number = compute(found)
+    except OverflowError:  # integers of hundreds of digits
+        number = math.inf
+    if number in (math.inf, -math.inf):
+        message = "what a JSONPath of the file adds up is too large a number"
+        raise ShapeError("unexpected-answer", message, outcome="done", retry_safe=False)
+    return number
+
+
 # What Jayway's paths may end in, `$.a.length()`: a function of what the path before it finds.
 TAILS: Final[dict[str, Callable[[Any], Any]]] = {
     "length": _length,
@@ -158,10 +174,10 @@ TAILS: Final[dict[str, Callable[[Any], Any]]] = {
     "keys": lambda value: list(value) if isinstance(value, dict) else None,
     "first": lambda value: value[0] if isinstance(value, list) and value else None,
     "last": lambda value: value[-1] if isinstance(value, list) and value else None,
-    "sum": lambda value: sum(found) if (found := _numbers(value)) else None,
+    "sum": lambda value: _computed(value, sum),
     "min": lambda value: min(_numbers(value), default=None),
     "max": lambda value: max(_numbers(value), default=None),
-    "avg": lambda value: sum(found) / len(found) if (found := _numbers(value)) else None,
+    "avg": lambda value: _computed(value, lambda numbers: sum(numbers) / len(numbers)),
 }
 
 
