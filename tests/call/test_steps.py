@@ -87,6 +87,20 @@ steps:
 
 
 @pytest.mark.parametrize(
+@pytest.mark.parametrize("entry", ["foreach: '$.order..[*]..[*]'", "when: '$.order..[*]..[*]'"])
+async def test_what_an_answer_is_too_large_for_was_not_done(tmp_path: Path, entry: str) -> None:
+    unit = f"""
+steps:
+- {{name: order, call: api.read, with: {{id: tools.id}}}}
+- {{name: captured, call: api.capture, {entry}, with: {{id: tools.id, amount: 5}}}}
+"""
+    wide = [[[0] * 1000] * 100] * 20
+    error, requests = await run(tmp_path, unit, {"id": "x"}, reply(data=wide))
+    assert (error.code, error.outcome, error.retry_safe, len(requests)) == ("answer-too-large", "not-sent", True, 1)
+    assert error.extra["steps"] == {"order": "done", "captured": "not-sent"}
+    assert error.message.startswith("step 'captured': ")
+
+
     ("written", "message"),
     [
         ("$.again.id", "unknown-name: '$.again.id' asks a step that comes later or is the step itself"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from capstan.call.problem import problem_of
 from capstan.call.scripts import Scripts
@@ -30,6 +30,8 @@ from capstan.plan.shape import Whole
 from capstan.plan.types import CallPlan, FlowPlan, StepPlan, UnitPlan
 from capstan.plan.values import ABSENT
 from capstan.settings import Settings
+
+T = TypeVar("T")
 
 _TOLD_BYTES: Final = 16 * 1024
 _TOLD_TEXT: Final = 200
@@ -99,7 +101,7 @@ class _Run:
         """Put together what hangs on arguments alone: a bad one must not stop the flow half way."""
         for step in self._steps:
             if step.early and isinstance(step.does, CallPlan):
-                if step.when is not None and not decide(step.when, self._scope, step.name):
+                if step.when is not None and not _unsent(decide, step.when, self._scope, step.name):
                     self._skipped.add(step.name)
                 else:
                     self._bound[step.name] = step.does.request.bind(self._scope)
@@ -153,10 +155,10 @@ class _Run:
         name = step.name
         if name in self._skipped:
             return
-        if step.when is not None and name not in self._bound and not decide(step.when, self._scope, name):
-            self._skipped.add(name)
-            return
         try:
+            if step.when is not None and name not in self._bound and not _unsent(decide, step.when, self._scope, name):
+                self._skipped.add(name)
+                return
             value = await (self._one(step, self._scope) if step.foreach is None else self._each(step, step.foreach))
         except CallError as error:
             self._states[name] = error.outcome if isinstance(step.does, CallPlan) else "failed"
@@ -214,7 +216,7 @@ class _Run:
 
     async def _each(self, step: StepPlan, foreach: ForeachPlan) -> Any:
         """The step once for every item; what fails is told beside what does not."""
-        items = foreach.list(self._scope, step.name)
+        items = _unsent(foreach.list, self._scope, step.name)
         results: list[Any] = [None] * len(items)
         numbers = iter(range(len(items)))
         does, known = step.does, None
@@ -286,11 +288,20 @@ def _has_one_index(step: StepPlan) -> bool:
 def _bind(call: CallPlan, scope: Mapping[str, Any], step: StepPlan) -> HttpRequest:
     """The request of a step that uses other answers: what is wrong in those is not its caller's mistake."""
     try:
-        return taken(call.request.bind, scope, outcome="not-sent")
+        return _unsent(call.request.bind, scope)
     except BindError as error:
         if not error.argument.startswith("$") or _is_callers_item(step, error.argument):
             raise
         raise ShapeError("unexpected-answer", error.message, outcome="not-sent", retry_safe=True) from error
+
+
+def _unsent(take: Callable[..., T], *arguments: Any) -> T:
+    """What is taken from answers before a step sends anything: where that fails, nothing was done by the step."""
+    try:
+        return taken(take, *arguments)
+    except ShapeError as error:
+        error.outcome, error.retry_safe = "not-sent", True
+        raise
 
 
 def _is_callers_item(step: StepPlan, reference: str) -> bool:
