@@ -50,6 +50,7 @@ steps:
         ("'c-{{order.customer.id}}/{{id}}'", "/orders/c-7%2Fx"),
         ("'$.order.customer.tags[1]'", "/orders/b"),
         ("'$.order.customer.tags[?@ == \"b\"]'", "/orders/b"),
+        ("\"$['order']['customer'].id\"", "/orders/7"),
         ("constant", "/orders/constant"),
     ],
 )
@@ -86,7 +87,6 @@ steps:
     assert (error.outcome, error.retry_safe, len(requests)) == ("not-sent", True, 1)
 
 
-@pytest.mark.parametrize(
 @pytest.mark.parametrize("entry", ["foreach: '$.order..[*]..[*]'", "when: '$.order..[*]..[*]'"])
 async def test_what_an_answer_is_too_large_for_was_not_done(tmp_path: Path, entry: str) -> None:
     unit = f"""
@@ -101,12 +101,16 @@ steps:
     assert error.message.startswith("step 'captured': ")
 
 
+@pytest.mark.parametrize(
     ("written", "message"),
     [
         ("$.again.id", "unknown-name: '$.again.id' asks a step that comes later or is the step itself"),
         ("$.last.id", "unknown-name: '$.last.id' asks a step that comes later or is the step itself"),
         ("'{{last.id}}'", "unknown-name: 'last.id' asks a step that comes later or is the step itself"),
         ("$.ordre.id", "unknown-name: '$.ordre.id' begins with the name of no step"),
+        ("\"$['ordre'].id\"", "unknown-name: '$['ordre'].id' begins with the name of no step"),
+        ("null", "bad-value: the value of 'id' is empty, and no path can be made of it"),
+        ("''", "bad-value: the value of 'id' is empty, and no path can be made of it"),
         ("$.held.id", "unknown-name: '$.held.id' asks a step that comes later or is the step itself"),
         (
             "order.order_id",

@@ -25,8 +25,8 @@ from capstan.plan.values import ABSENT, Constant, Joined, Source, source_tree, t
 from capstan.plan.variables import Variables
 
 _SCOPES: Final = frozenset({"rest", "tools", "mcp"})
-# `$.step`, and `$step.`: what a step or a body holds.
-_STEP: Final = re.compile(r"\$(?!this\.)([A-Za-z_][\w-]*)?\.")
+# `$.step`, `$['step']`, and `$step.`: what a step or a body holds.
+_STEP: Final = re.compile(r"\$(?:\[|(?!this\.)([A-Za-z_][\w-]*)?\.)")
 # Headers that HTTP itself sets: framing, the connection, and the encodings we can decode.
 _NOT_OURS: Final = OF_CONNECTION | {"host", "proxy-authorization", "accept-encoding", "expect"}
 
@@ -298,7 +298,11 @@ class Names:
                 message = f"'{parameter.name}' has a fixed value; this entry has no effect"
                 self.warn("unused-entry", message, entry.at)
             else:
-                self.sources[parameter.where, parameter.name] = self._entry_source(entry.value, parameter, entry.at)
+                source = self._entry_source(entry.value, parameter, entry.at)
+                if parameter.where == "path" and source in (Constant(None), Constant("")):
+                    message = f"the value of '{parameter.name}' is empty, and no path can be made of it"
+                    self.problem("bad-value", message, entry.at)
+                self.sources[parameter.where, parameter.name] = source
 
     def _is_unplaced(self, parameter: Parameter) -> bool:
         """Whether the request has no room for a parameter: its path, or the body that the file writes out."""
