@@ -19,7 +19,7 @@ from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 
-from capstan.call.problem import internal_problem, problem_of, status_of
+from capstan.call.problem import broken_off, internal_problem, problem_of, status_of
 from capstan.call.unit import Answer
 from capstan.call.upstream import UpstreamResponse
 from capstan.errors import CallError, ShapeError
@@ -151,10 +151,22 @@ class McpApp:
             await _refuse(send, 413, f"the request is larger than {most:,} bytes")
             return
         session = headers.get(b"mcp-session-id")
-        if session is None or scope["method"] != "POST":
-            await self._manager.handle_request(scope, receive, send)
-        else:
-            await self._in_session(session, scope, receive, send)
+        begun = False
+
+        async def watched(message: Any) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            if session is None or scope["method"] != "POST":
+                await self._manager.handle_request(scope, receive, watched)
+            else:
+                await self._in_session(session, scope, receive, watched)
+        except asyncio.CancelledError:  # the server stops, and has waited for as long as it may
+            if not begun and scope["method"] == "POST":
+                await _tell_broken_off(send)
+            raise
 
     async def _in_session(self, session: bytes, scope: Any, receive: Any, send: Any) -> None:
         """One request of a session. The SDK tells the answers of a session apart by request id alone: a second request
@@ -248,8 +260,18 @@ def _request_id(body: bytes) -> str | None:
     return None
 
 
+async def _tell_broken_off(send: Any) -> None:
+    """To whoever called what is still going on. The SDK answers no more, and only it knows what was called."""
+    told = broken_off(reads=False)
+    error = {"code": types.INTERNAL_ERROR, "message": told.message, "data": problem_of(told)}
+    await _respond_error(send, status_of(told), error)
+
+
 async def _refuse(send: Any, status: int, message: str) -> None:
-    error = {"code": types.INVALID_REQUEST, "message": message}
+    await _respond_error(send, status, {"code": types.INVALID_REQUEST, "message": message})
+
+
+async def _respond_error(send: Any, status: int, error: dict[str, Any]) -> None:
     body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
     await respond(send, status, [(b"content-type", b"application/json")], body)
 

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from capstan.call.problem import internal_problem, problem_of, refusal, status_of
+from capstan.call.problem import broken_off, internal_problem, problem_of, refusal, status_of
 from capstan.call.unit import Answer, LiveUnit
 from capstan.call.upstream import UpstreamResponse
-from capstan.errors import BindError, CallError, StoppedError, UpstreamError, UpstreamRefused
+from capstan.errors import BindError, CallError, UpstreamError, UpstreamRefused
 from capstan.expose.arguments import ArgumentReader
 from capstan.expose.asgi import (
     NOSNIFF,
@@ -146,7 +146,7 @@ class RestApp:
                 await respond_problem(send, status, problem_of(caught), headers, head=head)
         except asyncio.CancelledError:  # the server stops, and has waited for as long as it may
             if not begun:
-                error = _broken_off(unit.live)
+                error = broken_off(reads=unit.live.guard.effect == "read")
                 status = status_of(error)
                 await respond_problem(send, status, problem_of(error), head=head)
             raise
@@ -209,12 +209,6 @@ def _hint(path: str, pages: Mapping[str, Page], elsewhere: Sequence[str]) -> str
         return "the routes are listed at /docs and /openapi.json"
     shown = list(dict.fromkeys([*near, *sorted(elsewhere, key=len)]))[:4]
     return f"MCP is spoken at {', '.join(shown)}{', ...' if len(elsewhere) > 4 else ''}" if shown else ""
-
-
-def _broken_off(live: LiveUnit) -> StoppedError:
-    reads = live.guard.effect == "read"
-    message = "the server stopped before the call was done"
-    return StoppedError("server-stopped", message, "unknown", retry_safe=reads)
 
 
 class _BrokenOff(UpstreamError):
