@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, assert_never
 
 from capstan.load import model
 from capstan.load.condition import Condition, Valued
@@ -148,7 +148,9 @@ class FlowPlanner:
                 items = () if step.foreach is None else (step.foreach.name,)  # an item is kept where answers are
                 seen = (*self._scope(step).earlier, *items)
                 return ScriptRun(plan, tuple(names.inputs), seen, Tree(None, members))
-        return None
+            case model.CallStep():  # of nothing, which is told
+                return None
+        assert_never(step.does)
 
     def _shown(self, names: Names, name: str, at: Place) -> Source:
         return names.shared(names.hole(name, at), at)
