@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -12,6 +11,8 @@ from capstan.call.scripts import Scripts
 from capstan.call.unit import Answer, LiveUnit, parsed, taken
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
 from capstan.errors import BindError, CallError, FlowError, ShapeError, UpstreamRefused
+from capstan.load.jsonpath import JsonPath
+from capstan.load.walk import walk
 from capstan.plan.body import to_json
 from capstan.plan.flow import (
     LAST,
@@ -28,7 +29,7 @@ from capstan.plan.request import HttpRequest
 from capstan.plan.scope import steps_in
 from capstan.plan.shape import Whole
 from capstan.plan.types import CallPlan, FlowPlan, StepPlan, UnitPlan
-from capstan.plan.values import ABSENT
+from capstan.plan.values import ABSENT, FromStep
 from capstan.settings import Settings
 
 T = TypeVar("T")
@@ -290,7 +291,7 @@ def _bind(call: CallPlan, scope: Mapping[str, Any], step: StepPlan) -> HttpReque
     try:
         return _unsent(call.request.bind, scope)
     except BindError as error:
-        if not error.argument.startswith("$") or _is_callers_item(step, error.argument):
+        if not error.argument.startswith("$") or _is_callers_item(step, call, error.argument):
             raise
         raise ShapeError("unexpected-answer", error.message, outcome="not-sent", retry_safe=True) from error
 
@@ -304,12 +305,13 @@ def _unsent(take: Callable[..., T], *arguments: Any) -> T:
         raise
 
 
-def _is_callers_item(step: StepPlan, reference: str) -> bool:
+def _is_callers_item(step: StepPlan, call: CallPlan, reference: str) -> bool:
     """Whether a reference is to an item of a list that callers gave."""
     loop = step.foreach
     if loop is None or not loop.argument:
         return False
-    return step_key(re.split(r"[.\[]", reference.removeprefix("$."), maxsplit=1)[0]) == loop.key
+    sources = walk(call.request, FromStep, JsonPath)
+    return any(isinstance(one, FromStep) and (one.name, one.key) == (reference, loop.key) for one in sources)
 
 
 def _state_of(results: list[Any], *, broken_off: bool) -> str:
