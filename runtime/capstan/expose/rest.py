@@ -25,6 +25,7 @@ from capstan.expose.asgi import (
     respond,
     respond_problem,
     sandboxing,
+    start,
 )
 from capstan.expose.calllog import log_call, log_fault, log_refusal
 from capstan.expose.forward import Forwards, allowed_methods, serve_forward, takes
@@ -180,7 +181,7 @@ class RestApp:
                 await respond(send, answer.status, headers, taken, head=head)
                 return
             if head:
-                await _start(send, answer.status, headers, response.content_length)
+                await start(send, answer.status, headers, response.content_length)
                 await send({"type": "http.response.body", "body": b""})
                 return
             await _stream(send, answer.status, headers, response.content_length, taken, pieces)
@@ -218,7 +219,7 @@ class _BrokenOff(UpstreamError):
 
 
 async def _stream(send: Send, status: int, headers: RawHeaders, length: int | None, first: bytes, pieces: Any) -> None:
-    await _start(send, status, headers, length)
+    await start(send, status, headers, length)
     await send({"type": "http.response.body", "body": first, "more_body": True})
     try:
         async for piece in pieces:
@@ -229,12 +230,6 @@ async def _stream(send: Send, status: int, headers: RawHeaders, length: int | No
         broken.cause = error
         raise broken from error
     await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _start(send: Send, status: int, headers: RawHeaders, length: int | None) -> None:
-    if length is not None:
-        headers.append((b"content-length", str(length).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
 
 
 def _segments(scope: Scope) -> list[str] | None:
