@@ -101,6 +101,19 @@ steps:
     assert error.message.startswith("step 'captured': ")
 
 
+@pytest.mark.parametrize("with_", ["id: 'o-{{order.nowhere}}'", "id: tools.id, Idempotency-Key: 'k-{{order.note}}'"])
+async def test_a_text_around_an_answer_that_cannot_be_sent_is_not_the_callers_fault(tmp_path: Path, with_: str) -> None:
+    unit = f"""
+steps:
+- {{name: order, call: api.read, with: {{id: tools.id}}}}
+- {{name: captured, call: api.capture, with: {{amount: 5, {with_}}}}}
+"""
+    error, requests = await run(tmp_path, unit, {"id": "x"}, reply(data={"note": "two\nlines"}))
+    assert isinstance(error, ShapeError)
+    assert "'$.order.no" in error.message
+    assert (error.outcome, len(requests)) == ("not-sent", 1)
+
+
 @pytest.mark.parametrize(
     ("written", "message"),
     [
@@ -269,8 +282,11 @@ DECLARED = CHAIN.replace("steps:", "steps:")
 
 
 async def test_without_mappings_the_last_answer_is_given_with_its_status(tmp_path: Path) -> None:
-    result, _ = await run(tmp_path, CHAIN, {"id": "x"}, ORDER, reply(data=[1, 2]))
-    assert result == [1, 2]
+    async with RecordingUpstream() as upstream:
+        upstream.then(ORDER, reply(202, data=[1, 2], headers={"Location": "/x"}))
+        async with live(write_capability(tmp_path, flow(CHAIN)), None, {"api": upstream.url}) as units:
+            answer = await units["act"].call({"id": "x"})
+    assert (answer.status, answer.value, answer.headers) == (202, [1, 2], (("Location", "/x"),))
 
 
 async def test_outputs_count_from_a_step_by_its_name_else_from_the_last_answer(tmp_path: Path) -> None:
