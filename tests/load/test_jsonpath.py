@@ -21,6 +21,7 @@ ANSWER = {
     "Participation Status": {"select": {"name": "yes"}},
     "list-crew": [{"id": "x", "name": "Ada", "tags": ["t"]}, {"id": "y", "name": "Bo", "tags": []}],
     "unit price": 3,
+    "unit": "kg",
 }
 
 
@@ -30,6 +31,7 @@ ANSWER = {
         pytest.param("$", ANSWER, id="everything"),
         pytest.param("$.", ANSWER, id="everything, in the published spelling"),
         pytest.param("{{$.a.b[0].c}}", 1, id="in braces"),
+        pytest.param("$.{{unit}}", "kg", id="the last name in braces"),
         pytest.param("$.a.b[1].c", 2, id="a chain"),
         pytest.param("$.a.b[2].c", None, id="a missing member"),
         pytest.param("$.a.b[9]", None, id="beyond the end"),

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from capstan.errors import Problem
 from capstan.load.document import Place
-from capstan.load.expression import Template, fold, match_name, parse_template
+from capstan.load.expression import Template, bare_reference, fold, match_name, parse_template
 from capstan.load.model import Parameter, Unit, Where, WithEntry
 from capstan.load.schema import Checker, closest, suggest
 from capstan.plan.fitting import constant_fault, fitted
@@ -203,6 +203,7 @@ class Names:
             return tree(items=tuple(self._entry_source(item, inner, at) for item in value))
         if not isinstance(value, str):
             return _constant(value, parameter)
+        value = bare_reference(value)
         scoped = self.scoped(value)
         if scoped is not None and "{{" not in value:
             return self._reference(scoped, parameter, at)

@@ -9,6 +9,7 @@ from typing import Final, assert_never
 from capstan.load import model
 from capstan.load.condition import Condition, Valued
 from capstan.load.document import Place
+from capstan.load.expression import bare_reference
 from capstan.load.jsonpath import JsonPath, split_root
 from capstan.load.schema import closest, suggest
 from capstan.plan import types
@@ -250,7 +251,7 @@ class FlowPlanner:
         names = replace(self._names, target=None)
         value = mapped.value
         if isinstance(value, str):
-            root = value.strip().removeprefix("{{").removesuffix("}}").strip()
+            root = bare_reference(value).strip().removeprefix("{{").removesuffix("}}").strip()
             if root.startswith("$."):
                 first = first_name(root)
                 near = "" if not first or self.whole_scope.knows(first) else suggest(first, self.whole_scope.earlier)
