@@ -86,7 +86,17 @@ class Filter:
         found += [child for child in children if test(child, run)]
 
 
-Selector = Name | Index | Slice | Wildcard | Filter
+@dataclass(frozen=True, slots=True)
+class OfItems:
+    """A selector of a list's items, in an answer where what stands once is no list: there it is a list of one."""
+
+    selector: Index | Slice | Wildcard | Filter
+
+    def select(self, node: Any, found: list[Any], run: Run) -> None:
+        self.selector.select(node if isinstance(node, list) else [node], found, run)
+
+
+Selector = Name | Index | Slice | Wildcard | Filter | OfItems
 
 
 def children_of(node: Any) -> Sequence[Any]:
@@ -108,7 +118,7 @@ class Segment:
         match self.selectors:
             case (Name(name),) if not self.descends:
                 return name
-            case (Index(index),) if not self.descends:
+            case (Index(index) | OfItems(Index(index)),) if not self.descends:
                 return index
         return None
 
