@@ -129,6 +129,9 @@ def test_a_page_in_html_says_its_encoding_in_a_meta_element() -> None:
         pytest.param(
             b'<!DOCTYPE a SYSTEM "http://127.0.0.1:1/a.dtd"><a>&b;</a>', "declared nowhere", id="another's entity"
         ),
+        pytest.param(
+            b"""<!DOCTYPE a PUBLIC "a" "a.dtd"><a b='"&amp;>' c="d&e;f"/>""", "'e' is declared", id="in an attribute"
+        ),
         pytest.param(b"<a>" * 101 + b"</a>" * 101, "more than 100 levels", id="deep"),
         pytest.param(b"<a>" * 1_000_000, "more than 100 levels", id="very deep"),
     ],
