@@ -278,6 +278,12 @@ def record(*fields: tuple[str, Any]) -> dict[str, Any]:
         pytest.param({"type": "enum", "name": "E", "symbols": ["A"]}, b"\x02", "names a symbol", id="no symbol"),
         pytest.param({"type": "array", "items": "null"}, b"\xfe\xff\xff\xff\x0f\x00", "values", id="values of no size"),
         pytest.param({"type": "array", "items": "int"}, b"\x04\x02", "it ends early", id="a cut array"),
+        pytest.param(
+            {"type": "array", "items": {"type": "bytes", "logicalType": "decimal", "precision": 10**6, "scale": 10**6}},
+            b"\x90\x03" + b"\x02\x01" * 200 + b"\0",
+            "values",
+            id="decimals of many zeros",
+        ),
         pytest.param({"type": "map", "values": "int"}, b"\x02\x02a", "it ends early", id="a cut map"),
         pytest.param(record(("next", ["null", "R"])), b"\x02" * 1_000_000, "100 levels deep", id="a chain of itself"),
         pytest.param(

@@ -20,6 +20,7 @@ from capstan.plan.formats.avro_records import plan_avro
 from capstan.plan.formats.charset import charset_of
 from capstan.plan.formats.html_tables import plan_html
 from capstan.plan.formats.library import MissingLibrary
+from capstan.plan.formats.limits import check_text
 from capstan.plan.formats.markdown_parts import plan_markdown
 from capstan.plan.formats.protobuf_message import plan_protobuf
 from capstan.plan.formats.separated import read_separated
@@ -68,6 +69,7 @@ class Decoder:
             return parse_answer(body)
         value = self.read(body, charset_of(media_type))
         if not isinstance(value, Root):
+            check_text(value, len(body))
             return value
         name, tree = value
         if name not in self.roots:
