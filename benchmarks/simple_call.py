@@ -1,7 +1,8 @@
 """What Capstan itself spends on a simple call: check, bind, decode, shape, with an upstream that answers at once.
 
 No socket takes part, so a difference of one percent can be seen. `--also NAME=FOLDER` lets the `runtime` folder of
-another checkout take its turns: what a construct costs a file that does not use it.
+another checkout take its turns: what a construct costs a file that does not use it. `--instructions` counts them under
+valgrind, which no busy neighbour changes (four minutes for each contender).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -68,6 +70,7 @@ def main() -> None:
     arguments.add_argument("--calls", type=int, default=20_000, help="of one run")
     arguments.add_argument("--rounds", type=int, default=9)
     arguments.add_argument("--also", action="append", default=[], metavar="NAME=FOLDER")
+    arguments.add_argument("--instructions", action="store_true", help="count them, in place of time")
     arguments.add_argument("--no-save", action="store_true")
     arguments.add_argument("--child", help=argparse.SUPPRESS)
     options = arguments.parse_args()
@@ -76,6 +79,9 @@ def main() -> None:
         return
     about = machine()
     contenders: dict[str, str] = {"now": ""} | dict(one.split("=", 1) for one in options.also)
+    if options.instructions:
+        _count(contenders)
+        return
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in contenders}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "shop.yaml")
@@ -101,6 +107,29 @@ def main() -> None:
         print(f"{name:8} {told}  {beside}")
     if not options.no_save:
         save("simple_call", {"machine": about, "rounds": options.rounds, "microseconds": result, "now_to_it": ratios})
+
+
+def _count(contenders: Mapping[str, str]) -> None:
+    """Instructions of one call, all cases together: what 1,000 further calls of each take."""
+    few, many = 100, 1100
+    warmed = (many - few) * 11 // 10  # a child makes a tenth more, before it measures
+    found: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "shop.yaml")
+        file.write_text(_FILE)
+        for name, source in contenders.items():
+            counted = [_instructions(source, file, calls) for calls in (few, many)]
+            found[name] = (counted[1] - counted[0]) / (warmed * len(_CASES))
+            beside = "" if name == "now" else f"  now x{found['now'] / found[name]:.3f}"
+            print(f"{name:8} {found[name]:,.0f} instructions{beside}")
+
+
+def _instructions(source: str, file: Path, calls: int) -> int:
+    environ = {**os.environ, "PYTHONHASHSEED": "0", **({"PYTHONPATH": source} if source else {})}
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, __file__,
+               "--child", str(file), "--calls", str(calls)]  # fmt: skip
+    done = subprocess.run(command, env=environ, check=True, capture_output=True, text=True, timeout=600)
+    return int(re.findall(r"Collected : (\d+)", done.stderr)[-1])
 
 
 def _run(source: str, file: Path, calls: int) -> dict[str, float]:

@@ -10,7 +10,7 @@
         ├── ShapeError       the answer is not what was declared     REST 502      MCP is_error
         ├── ScriptError      a script of the file failed             REST 500      MCP is_error
         ├── FlowError        a flow of several steps stopped itself  REST .status  MCP is_error
-        └── StoppedError     the server stopped in the middle        REST 503      MCP is_error
+        └── StoppedError     the server stopped in the middle        REST 503      MCP error
 
 Codes are stable and listed in docs/errors.md; wording may improve.
 """

@@ -50,31 +50,36 @@ async def test_what_stands_once_in_xml_is_a_list_of_one_where_a_list_is_declared
     listed = {"name": "list", "type": "array", "mapping": "$.ship"}
     none = {"name": "none", "type": "array", "mapping": "$.boat", "items": {"type": "string"}}
     one = {"name": "one", "type": "string", "mapping": "$.ship.code"}
-    outputs = [{"name": "codes", **CODES[0]}, listed, none, one]
+    first = {"name": "first", "type": "string", "mapping": "$.ship[0].code"}
+    found = {"name": "found", "type": "string", "mapping": "$.ship[?@.code=='V1'].code"}
+    outputs = [{"name": "codes", **CODES[0]}, listed, none, one, first, found]
     async with answering(tmp_path, {"outputRawFormat": "xml"}, outputs) as (upstream, unit):
         upstream.then(reply(body=ONE_SHIP, content_type="application/xml"))
         answer = (await unit.call({})).value
-    assert answer == {"codes": ["V1"], "list": [{"code": "V1"}], "none": None, "one": "V1"}
+    ones = {"one": "V1", "first": "V1", "found": "V1"}
+    assert answer == {"codes": ["V1"], "list": [{"code": "V1"}], "none": None, **ones}
 
 
 async def test_a_flow_takes_what_stands_once_in_xml_for_a_list_too(tmp_path: Path) -> None:
     document = yaml.safe_load(capability_text(path="/things"))
     body = document["capability"]
-    body["consumes"][0]["resources"][0]["operations"][0]["outputRawFormat"] = "xml"
+    operation = body["consumes"][0]["resources"][0]["operations"][0]
+    operation |= {"outputRawFormat": "xml", "outputParameters": [{"name": "lead", "value": "$.ship[0].code"}]}
     for unit in (body["exposes"][0]["resources"][0]["operations"][0], body["exposes"][1]["tools"][0]):
         call = unit.pop("call")
         unit["steps"] = [
             {"type": "call", "name": "look", "call": call},
             {"type": "call", "name": "each", "call": call, "foreach": "$.look.ship", "as": "one"},
         ]
-        unit["mappings"] = [{"target": "ships", "value": "$.look.ship"}, {"target": "n", "value": "$.each.length()"}]
+        paths = {"ships": "$.look.ship", "n": "$.each.length()", "all": "$.look.ship[*].code", "lead": "$.look.lead"}
+        unit["mappings"] = [{"target": target, "value": path} for target, path in paths.items()]
         unit["outputParameters"] = [
             {"name": "ships", "type": "array", "items": {"type": "object", "properties": {"code": {"type": "string"}}}},
             {"name": "n", "type": "integer"},
         ]
     async with wired(tmp_path, yaml.safe_dump(document, sort_keys=False), {}, settings=QUICK) as (upstream, unit):
         upstream.then(*[reply(body=ONE_SHIP, content_type="application/xml")] * 2)
-        assert (await unit.call({})).value == {"ships": [{"code": "V1"}], "n": 1}
+        assert (await unit.call({})).value == {"ships": [{"code": "V1"}], "n": 1, "all": ["V1"], "lead": "V1"}
 
 
 async def test_an_answer_that_nothing_is_taken_from_is_given_as_json(tmp_path: Path) -> None:

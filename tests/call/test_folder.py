@@ -28,12 +28,14 @@ def paths(root: Path) -> list[str]:
 
 
 def test_files_are_listed_by_name_and_encoded_for_a_uri(root: Path) -> None:
-    for name in ("b.md", "a b.txt", "ü?#%.md", "x/y/z.json"):
+    for name in ("b.md", "a b.txt", "c\\d.txt", "ü?#%.md", "x/y/z.json"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)
     listing = list_folder(root)
     assert listing.is_whole
-    assert [file.path for file in listing.files] == ["a%20b.txt", "b.md", "x/y/z.json", "%C3%BC%3F%23%25.md"]
+    assert [file.path for file in listing.files] == [
+        "a%20b.txt", "b.md", "c%5Cd.txt", "x/y/z.json", "%C3%BC%3F%23%25.md",
+    ]  # fmt: skip
     for file in listing.files:
         content = read_file(root, file.path, LIMIT)
         assert content is not None

@@ -82,6 +82,19 @@ async def test_an_echoed_secret_is_masked_in_errors_headers_and_answers(tmp_path
         assert dict(answer.headers) == {"Location": "/x?key=************", "Request-Id": "************"}
 
 
+async def test_a_secret_that_only_reading_shows_is_masked_in_values_and_errors(tmp_path: Path) -> None:
+    outputs = [{"name": "key", "type": "string", "mapping": "$.key"}]
+    inputs = [{"name": "X-Api-Key", "in": "header", "type": "string", "value": "{{env.API_KEY}}"}]
+    text = capability_text("POST", "/things", inputs=inputs, outputs=outputs, variables=["API_KEY"])
+    escaped = "".join(f"\\u{ord(character):04x}" for character in KEY["API_KEY"])
+    async with wired(tmp_path, text, KEY) as (upstream, unit):
+        upstream.then(reply(body=f'{{"key": "{escaped}"}}'), reply(422, f'{{"{escaped}": "{escaped}"}}'))
+        assert (await unit.call({})).value == {"key": "*" * 12}
+        with pytest.raises(UpstreamRefused) as caught:
+            await unit.call({})
+    assert json.loads(caught.value.body) == {"*" * 12: "*" * 12}
+
+
 async def test_the_basic_pair_is_masked_as_what_it_is_and_encoded(tmp_path: Path) -> None:
     basic = {"type": "basic", "username": "{{env.USER}}", "password": "{{env.PASS}}"}
     text = capability_text(authentication=basic, variables=["USER", "PASS"])

@@ -393,12 +393,14 @@ LARGE: dict[Language, list[str]] = {
         "const a = []; for (;;) a.push('x'.repeat(1e6) + a.length)",
         "result = new Array(2 ** 31).fill('x'.repeat(100))",
         "result = 'x'.repeat(2 ** 29)",
+        "const a = new Uint8Array(200 * 1024 ** 2)\nresult = a.length",  # which the process itself could have
         "function f(n) { return [f(n + 1)] }\nf(0)",
         "result = 'x'.repeat(2 * 1024 ** 2)",
     ],
     "python": [
         "a = []\nwhile True:\n    a.append('x' * 1000000)",
         "result = 'x' * 10**10",
+        "a = 'x' * (200 * 1024**2)\nresult = len(a)",
         "result = [0] * 10**10",
         "def f(n):\n    return f(n + 1)\nf(0)",
         "result = 'x' * (2 * 1024 ** 2)",

@@ -50,6 +50,7 @@ steps:
         ("'c-{{order.customer.id}}/{{id}}'", "/orders/c-7%2Fx"),
         ("'$.order.customer.tags[1]'", "/orders/b"),
         ("'$.order.customer.tags[?@ == \"b\"]'", "/orders/b"),
+        ("\"$['order']['customer'].id\"", "/orders/7"),
         ("constant", "/orders/constant"),
     ],
 )
@@ -86,6 +87,33 @@ steps:
     assert (error.outcome, error.retry_safe, len(requests)) == ("not-sent", True, 1)
 
 
+@pytest.mark.parametrize("entry", ["foreach: '$.order..[*]..[*]'", "when: '$.order..[*]..[*]'"])
+async def test_what_an_answer_is_too_large_for_was_not_done(tmp_path: Path, entry: str) -> None:
+    unit = f"""
+steps:
+- {{name: order, call: api.read, with: {{id: tools.id}}}}
+- {{name: captured, call: api.capture, {entry}, with: {{id: tools.id, amount: 5}}}}
+"""
+    wide = [[[0] * 1000] * 100] * 20
+    error, requests = await run(tmp_path, unit, {"id": "x"}, reply(data=wide))
+    assert (error.code, error.outcome, error.retry_safe, len(requests)) == ("answer-too-large", "not-sent", True, 1)
+    assert error.extra["steps"] == {"order": "done", "captured": "not-sent"}
+    assert error.message.startswith("step 'captured': ")
+
+
+@pytest.mark.parametrize("with_", ["id: 'o-{{order.nowhere}}'", "id: tools.id, Idempotency-Key: 'k-{{order.note}}'"])
+async def test_a_text_around_an_answer_that_cannot_be_sent_is_not_the_callers_fault(tmp_path: Path, with_: str) -> None:
+    unit = f"""
+steps:
+- {{name: order, call: api.read, with: {{id: tools.id}}}}
+- {{name: captured, call: api.capture, with: {{amount: 5, {with_}}}}}
+"""
+    error, requests = await run(tmp_path, unit, {"id": "x"}, reply(data={"note": "two\nlines"}))
+    assert isinstance(error, ShapeError)
+    assert "'$.order.no" in error.message
+    assert (error.outcome, len(requests)) == ("not-sent", 1)
+
+
 @pytest.mark.parametrize(
     ("written", "message"),
     [
@@ -93,6 +121,9 @@ steps:
         ("$.last.id", "unknown-name: '$.last.id' asks a step that comes later or is the step itself"),
         ("'{{last.id}}'", "unknown-name: 'last.id' asks a step that comes later or is the step itself"),
         ("$.ordre.id", "unknown-name: '$.ordre.id' begins with the name of no step"),
+        ("\"$['ordre'].id\"", "unknown-name: '$['ordre'].id' begins with the name of no step"),
+        ("null", "bad-value: the value of 'id' is empty, and no path can be made of it"),
+        ("''", "bad-value: the value of 'id' is empty, and no path can be made of it"),
         ("$.held.id", "unknown-name: '$.held.id' asks a step that comes later or is the step itself"),
         (
             "order.order_id",
@@ -251,8 +282,11 @@ DECLARED = CHAIN.replace("steps:", "steps:")
 
 
 async def test_without_mappings_the_last_answer_is_given_with_its_status(tmp_path: Path) -> None:
-    result, _ = await run(tmp_path, CHAIN, {"id": "x"}, ORDER, reply(data=[1, 2]))
-    assert result == [1, 2]
+    async with RecordingUpstream() as upstream:
+        upstream.then(ORDER, reply(202, data=[1, 2], headers={"Location": "/x"}))
+        async with live(write_capability(tmp_path, flow(CHAIN)), None, {"api": upstream.url}) as units:
+            answer = await units["act"].call({"id": "x"})
+    assert (answer.status, answer.value, answer.headers) == (202, [1, 2], (("Location", "/x"),))
 
 
 async def test_outputs_count_from_a_step_by_its_name_else_from_the_last_answer(tmp_path: Path) -> None:

@@ -343,6 +343,18 @@ async def test_csv_comes_as_text(session: Client, upstream: RecordingUpstream) -
     assert text_of(await session.call_tool("read-order", {"order_id": "o-1"})) == "a;b\n1;2\n"
 
 
+async def test_a_text_is_read_in_its_charset_and_masked_there(session: Client, upstream: RecordingUpstream) -> None:
+    secret = ENVIRON["SHOP_PASSWORD"]
+    for charset in ("utf-16", "utf-16-le"):
+        upstream.then(reply(body=f"på {secret}".encode(charset), content_type=f"text/plain; charset={charset}"))
+        result = await session.call_tool("read-order", {"order_id": "o-1"})
+        assert text_of(result) == "på " + "*" * len(secret)
+    upstream.then(reply(body="på".encode("latin-1"), content_type="text/csv; charset=iso-8859-1"))
+    assert text_of(await session.call_tool("read-order", {"order_id": "o-1"})) == "på"
+    upstream.then(reply(body=b"p\xe5", content_type="text/plain; charset=nobody-knows"))
+    assert text_of(await session.call_tool("read-order", {"order_id": "o-1"})) == "p\ufffd"
+
+
 # --- errors
 
 

@@ -18,6 +18,7 @@ from urllib.parse import quote, quote_plus
 import httpx2
 import pytest
 from mcp.client.client import Client
+from mcp.shared.exceptions import MCPError
 
 from journeys.running import REPOSITORY, Capstan, client, free_offset, serving
 from support import RecordingUpstream, capability_text, reply
@@ -220,6 +221,26 @@ async def test_a_call_that_never_ends_is_given_up_in_time(things: Path, upstream
         assert answer.status_code == 503
         told = answer.json()
         assert (told["code"], told["outcome"], told["retry_safe"]) == ("server-stopped", "unknown", True)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_an_agent_is_told_too_that_its_call_is_given_up(
+    things: Path, upstream: RecordingUpstream, mode: Any
+) -> None:
+    upstream.then(Gate())
+    async with (
+        serving(things, env={"CAPSTAN_STOP_TIMEOUT_SECONDS": "1"}) as server,
+        Client(server.mcp, mode=mode) as session,
+    ):
+        await session.list_tools()
+        call = asyncio.create_task(session.call_tool("act", {"id": "2"}))
+        await upstream.wait_for(lambda running: len(running.requests) == 1)
+        async with asyncio.timeout(6):
+            await server.stop()
+        with pytest.raises(MCPError) as caught:
+            await call
+        told = caught.value.error.data
+        assert (told["code"], told["outcome"], told["retry_safe"]) == ("server-stopped", "unknown", False)
 
 
 @pytest.mark.parametrize(

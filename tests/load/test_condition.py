@@ -17,7 +17,8 @@ from capstan.load.expression import ExpressionError
 
 VALUES: Mapping[str, Any] = {
     "n": 5, "zero": 0, "half": 2.5, "text": "abc", "empty": "", "yes": True, "no": False, "list": [1, "a", None],
-    "object": {"a": 1}, "day": "2026-11-20", "order-id": "o-1", "$.order.status": "OPEN", "$.a[0].b": 3,
+    "object": {"a": 1}, "flags": {"a": True}, "day": "2026-11-20", "order-id": "o-1", "$.order.status": "OPEN",
+    "$.a[0].b": 3,
 }  # fmt: skip
 
 
@@ -45,6 +46,10 @@ def holds(text: str) -> bool:
         ("n != '5'", True),
         ("yes == 1", False),
         ("no == 0", False),
+        ("[yes, [no]] == [1, [0]]", False),
+        ("object == flags", False),
+        ("[[yes]] == [[true]] and object == {{object}}", True),
+        ("[yes] in [[1]]", False),
         ("nothing == null", True),
         ("n > 4 and n <= 5", True),
         ("n > 5 or half < 3", True),
@@ -84,7 +89,18 @@ def test_a_condition_says_yes_or_no(text: str, expected: object) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["n < nothing", "text > n", "yes < no", "list < n", "n + text == 1", "length(n) == 1", "n in nothing", "n in text"],
+    [
+        "n < nothing",
+        "text > n",
+        "yes < no",
+        "list < n",
+        "n + text == 1",
+        "length(n) == 1",
+        "n in nothing",
+        "n in text",
+        f"1{'0' * 400} + 0.5 > n",
+        "1e308 + 1e308 > n",
+    ],
 )
 def test_what_cannot_be_compared_is_neither(text: str) -> None:
     with pytest.raises(Undecided):

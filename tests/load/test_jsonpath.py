@@ -21,6 +21,7 @@ ANSWER = {
     "Participation Status": {"select": {"name": "yes"}},
     "list-crew": [{"id": "x", "name": "Ada", "tags": ["t"]}, {"id": "y", "name": "Bo", "tags": []}],
     "unit price": 3,
+    "unit": "kg",
 }
 
 
@@ -30,6 +31,7 @@ ANSWER = {
         pytest.param("$", ANSWER, id="everything"),
         pytest.param("$.", ANSWER, id="everything, in the published spelling"),
         pytest.param("{{$.a.b[0].c}}", 1, id="in braces"),
+        pytest.param("$.{{unit}}", "kg", id="the last name in braces"),
         pytest.param("$.a.b[1].c", 2, id="a chain"),
         pytest.param("$.a.b[2].c", None, id="a missing member"),
         pytest.param("$.a.b[9]", None, id="beyond the end"),
@@ -67,6 +69,13 @@ ANSWER = {
 )
 def test_a_path_finds_what_it_names(text: str, value: Any) -> None:
     assert parse_jsonpath(text).find(ANSWER) == value
+
+
+@pytest.mark.parametrize("tail", ["sum", "avg"])
+@pytest.mark.parametrize("numbers", [[10**400, 0.5], [1e308, 1e308], [10**400, 10**400, 0.0]])
+def test_numbers_that_add_up_to_none_of_json_are_told(tail: str, numbers: list[float]) -> None:
+    with pytest.raises(ShapeError):
+        parse_jsonpath(f"$.{tail}()").find(numbers)
 
 
 @pytest.mark.parametrize("text", ["a", "a.b", "$.a[", "$.a[?(@.x ==]", "$a", "$.a b.", "$[", "$..", "{{a}}"])

@@ -111,6 +111,19 @@ def test_json_in_place_of_xml_is_read_as_json() -> None:
 # --- the root of an XML document
 
 
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        pytest.param("csv", b"n" * 100_000 + b"\n" + b"1\n" * 1000, id="the name of a column"),
+        pytest.param("yaml", b"a: &a " + b"x" * 100_000 + b"\nb: [" + b"*a," * 1000 + b"]", id="an anchor"),
+        pytest.param("html", b"<table><tr><th>" + b"n" * 100_000 + b"<tr><td>1" * 1000, id="a header"),
+    ],
+)
+def test_a_text_that_would_be_repeated_without_end_is_refused(name: str, body: bytes) -> None:
+    with pytest.raises(ValueError, match="its texts are repeated"):
+        decoder(name).decode(body, "")
+
+
 def rooted(text: str, *names: str) -> Any:
     return decoder("xml").for_roots(iter(names)).decode(text.encode(), "")
 

@@ -129,6 +129,9 @@ def test_a_page_in_html_says_its_encoding_in_a_meta_element() -> None:
         pytest.param(
             b'<!DOCTYPE a SYSTEM "http://127.0.0.1:1/a.dtd"><a>&b;</a>', "declared nowhere", id="another's entity"
         ),
+        pytest.param(
+            b"""<!DOCTYPE a PUBLIC "a" "a.dtd"><a b='"&amp;>' c="d&e;f"/>""", "'e' is declared", id="in an attribute"
+        ),
         pytest.param(b"<a>" * 101 + b"</a>" * 101, "more than 100 levels", id="deep"),
         pytest.param(b"<a>" * 1_000_000, "more than 100 levels", id="very deep"),
     ],
@@ -224,6 +227,12 @@ def test_yaml_that_is_none_or_too_much_is_refused(body: bytes, reason: str) -> N
         pytest.param(
             READERS["html"], b"<table><tr>" + b"<th>a" * 3000 + b"<tr><td>" * 3000, "values", id="a wide table"
         ),
+        pytest.param(
+            READERS["html"],
+            (b"<table><tr>" + b"<th>a" * 500 + b"<tr><td>" * 500 + b"</table>") * 10,
+            "values",
+            id="wide tables",
+        ),
     ],
 )
 def test_a_page_without_what_is_asked_for_is_refused(read: Read, body: bytes, reason: str) -> None:
@@ -232,6 +241,49 @@ def test_a_page_without_what_is_asked_for_is_refused(read: Read, body: bytes, re
 
 def test_a_table_without_headers_is_left_out() -> None:
     assert READERS["html"](b"<table><tr><td>a</table>", "") == {"tables": []}
+
+
+@pytest.mark.parametrize(
+    ("rows", "values"),
+    [
+        pytest.param("<tr><td colspan=2>1<td>2", ["112"], id="columns"),
+        pytest.param(
+            "<tr><td rowspan=2>1<td>2<td>3<tr><td>4<td>5<tr><td>6<td>7<td>8", ["123", "145", "678"], id="rows"
+        ),
+        pytest.param("<tr><td>1<td rowspan=2 colspan=2>2<tr><td>3", ["122", "322"], id="both"),
+        pytest.param("<tr><td rowspan=0>1<td>2<td>3<tr><td>4<td>5<tbody><tr><td>6", ["123", "145", "6"], id="a group"),
+        pytest.param(
+            "<tr><td>1<td rowspan=2>2<td>3<tr><td colspan=3>4<tr><td>5", ["123", "444", "5"], id="overlapping"
+        ),
+        pytest.param("<tr><td colspan=0>1<td colspan=x rowspan=-1>2<td rowspan=''>3", ["123"], id="no numbers"),
+    ],
+)
+def test_a_cell_stands_in_each_place_that_it_spans(rows: str, values: list[str]) -> None:
+    page = "<table><thead><tr><th>a<th>b<th>c<tbody>" + rows + "</table>"
+    (table,) = READERS["html"](page.encode(), "")["tables"]
+    assert ["".join(row.values()) for row in table] == values
+
+
+def test_a_header_of_several_columns_is_the_name_of_each() -> None:
+    page = b"<table><tr><th rowspan=2>sku<th colspan=2>price<tr><th>net<th>gross<tr><td>a<td>1<td>2</table>"
+    assert READERS["html"](page, "") == {"tables": [[{"sku": "a", "price": "1", "price_2": "2"}]]}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param("<tr>" + "<th colspan=1000>a" * 5000, id="columns"),
+        pytest.param("<tr><th colspan=1000>" + "a" * 1_000_000, id="a long name"),
+        pytest.param("<tr>" + "<td rowspan=0>a" * 1000 + "<tr><td>a" * 3000, id="rows"),
+    ],
+)
+def test_a_few_cells_do_not_span_a_large_table(table: str) -> None:
+    assert "values" in refused(READERS["html"], f"<table>{table}".encode())
+
+
+def test_a_line_that_is_broken_in_a_cell_of_markdown_is_two() -> None:
+    table = READERS["markdown"](b"|a|b|\n|-|-|\n|1<br>2|3<BR/>4<b>5</b>|\n", "")["tables"][0]
+    assert table == [{"a": "1\n2", "b": "3\n45"}]
 
 
 def test_markdown_that_would_take_long_to_read_is_refused() -> None:
@@ -275,6 +327,12 @@ def record(*fields: tuple[str, Any]) -> dict[str, Any]:
         pytest.param({"type": "enum", "name": "E", "symbols": ["A"]}, b"\x02", "names a symbol", id="no symbol"),
         pytest.param({"type": "array", "items": "null"}, b"\xfe\xff\xff\xff\x0f\x00", "values", id="values of no size"),
         pytest.param({"type": "array", "items": "int"}, b"\x04\x02", "it ends early", id="a cut array"),
+        pytest.param(
+            {"type": "array", "items": {"type": "bytes", "logicalType": "decimal", "precision": 10**6, "scale": 10**6}},
+            b"\x90\x03" + b"\x02\x01" * 200 + b"\0",
+            "values",
+            id="decimals of many zeros",
+        ),
         pytest.param({"type": "map", "values": "int"}, b"\x02\x02a", "it ends early", id="a cut map"),
         pytest.param(record(("next", ["null", "R"])), b"\x02" * 1_000_000, "100 levels deep", id="a chain of itself"),
         pytest.param(

@@ -41,6 +41,7 @@ def inputs(unit: Any) -> dict[str, tuple[str, bool]]:
         pytest.param("mcp.x", id="mcp"),
         pytest.param("my-mcp.x", id="own namespace"),
         pytest.param("$this.my-mcp.x", id="$this"),
+        pytest.param("$this.my-mcp.{{x}}", id="$this, name in braces"),
         pytest.param("x", id="bare name"),
         pytest.param("{x}", id="braces"),
         pytest.param("{{x}}", id="template"),

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from capstan.errors import ShapeError
+from capstan.load.jsonpath import parse_jsonpath
 from capstan.plan.flow import step_key
+from capstan.plan.single import through_ones
 from plan.helpers import capability, plan_of, tool_of
 
 LINES = {"lines": [{"sku": "a", "n": 1}, {"sku": "b", "n": 2}, {"sku": "c", "n": 2}]}
@@ -64,3 +66,32 @@ def test_a_mapping_of_a_flow_gives_one_value_where_its_output_is_one() -> None:
     assert unit.flow is not None
     assert unit.flow.answer.mapped is not None
     assert unit.flow.answer.mapped.get({step_key("s"): LINES}) == {"a": "a", "b": {"c": "a"}, "l": ["a"]}
+
+
+FLEET = {"ship": {"code": "V1", "port": "Oslo"}, "name": "North"}
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        pytest.param("$.ship[0].code", "V1", id="first"),
+        pytest.param("$.ship[-1].port[0]", "Oslo", id="last, and a text"),
+        pytest.param("$.ship[1].code", None, id="there is no second"),
+        pytest.param("$.boat[0].code", None, id="there is none"),
+        pytest.param("$.ship[*].code", ["V1"], id="all"),
+        pytest.param("$.ship[0:5].code", ["V1"], id="slice"),
+        pytest.param("$.ship[?@.code=='V1'].port", ["Oslo"], id="filter that meets"),
+        pytest.param("$.ship[?@.code=='V2'].port", [], id="filter that does not"),
+        pytest.param("$.ship['port','code']", ["Oslo", "V1"], id="names"),
+        pytest.param("$.ship.*", ["V1", "Oslo"], id="what an element holds"),
+        pytest.param("$[*].code", ["V1"], id="what the whole holds"),
+        pytest.param("$..code", ["V1"], id="anywhere"),
+    ],
+)
+def test_a_path_for_items_takes_what_stands_once_for_a_list_of_one(path: str, expected: Any) -> None:
+    assert through_ones(parse_jsonpath(path)).find(FLEET) == expected
+
+
+@pytest.mark.parametrize(("path", "expected"), [("$.ship[1].code", "b"), ("$.ship[*].code", ["a", "b"])])
+def test_a_path_for_items_takes_a_list_as_it_is(path: str, expected: Any) -> None:
+    assert through_ones(parse_jsonpath(path)).find({"ship": [{"code": "a"}, {"code": "b"}]}) == expected

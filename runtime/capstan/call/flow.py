@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from capstan.call.problem import problem_of
 from capstan.call.scripts import Scripts
 from capstan.call.unit import Answer, LiveUnit, parsed, said, taken
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
 from capstan.errors import BindError, CallError, FlowError, ShapeError, UpstreamRefused
+from capstan.load.jsonpath import JsonPath
+from capstan.load.walk import walk
 from capstan.plan.body import to_json
 from capstan.plan.flow import (
     LAST,
@@ -28,8 +29,10 @@ from capstan.plan.request import HttpRequest
 from capstan.plan.scope import steps_in
 from capstan.plan.shape import Whole
 from capstan.plan.types import CallPlan, FlowPlan, StepPlan, UnitPlan
-from capstan.plan.values import ABSENT
+from capstan.plan.values import ABSENT, FromStep
 from capstan.settings import Settings
+
+T = TypeVar("T")
 
 _TOLD_BYTES: Final = 16 * 1024
 _TOLD_TEXT: Final = 200
@@ -102,7 +105,7 @@ class _Run:
         """Put together what hangs on arguments alone: a bad one must not stop the flow half way."""
         for step in self._steps:
             if step.early and isinstance(step.does, CallPlan):
-                if step.when is not None and not decide(step.when, self._scope, step.name):
+                if step.when is not None and not _unsent(decide, step.when, self._scope, step.name):
                     self._skipped.add(step.name)
                 else:
                     self._bound[step.name] = step.does.request.bind(self._scope)
@@ -156,10 +159,10 @@ class _Run:
         name = step.name
         if name in self._skipped:
             return
-        if step.when is not None and name not in self._bound and not decide(step.when, self._scope, name):
-            self._skipped.add(name)
-            return
         try:
+            if step.when is not None and name not in self._bound and not _unsent(decide, step.when, self._scope, name):
+                self._skipped.add(name)
+                return
             value = await (self._one(step, self._scope) if step.foreach is None else self._each(step, step.foreach))
         except CallError as error:
             self._states[name] = error.outcome if isinstance(step.does, CallPlan) else "failed"
@@ -217,7 +220,7 @@ class _Run:
 
     async def _each(self, step: StepPlan, foreach: ForeachPlan) -> Any:
         """The step once for every item; what fails is told beside what does not."""
-        items = foreach.list(self._scope, step.name)
+        items = _unsent(foreach.list, self._scope, step.name)
         results: list[Any] = [None] * len(items)
         numbers = iter(range(len(items)))
         does, known = step.does, None
@@ -289,19 +292,29 @@ def _has_one_index(step: StepPlan) -> bool:
 def _bind(call: CallPlan, scope: Mapping[str, Any], step: StepPlan) -> HttpRequest:
     """The request of a step that uses other answers: what is wrong in those is not its caller's mistake."""
     try:
-        return taken(call.request.bind, scope, outcome="not-sent")
+        return _unsent(call.request.bind, scope)
     except BindError as error:
-        if not error.argument.startswith("$") or _is_callers_item(step, error.argument):
+        if not error.argument.startswith("$") or _is_callers_item(step, call, error.argument):
             raise
         raise ShapeError("unexpected-answer", error.message, outcome="not-sent", retry_safe=True) from error
 
 
-def _is_callers_item(step: StepPlan, reference: str) -> bool:
+def _unsent(take: Callable[..., T], *arguments: Any) -> T:
+    """What is taken from answers before a step sends anything: where that fails, nothing was done by the step."""
+    try:
+        return taken(take, *arguments)
+    except ShapeError as error:
+        error.outcome, error.retry_safe = "not-sent", True
+        raise
+
+
+def _is_callers_item(step: StepPlan, call: CallPlan, reference: str) -> bool:
     """Whether a reference is to an item of a list that callers gave."""
     loop = step.foreach
     if loop is None or not loop.argument:
         return False
-    return step_key(re.split(r"[.\[]", reference.removeprefix("$."), maxsplit=1)[0]) == loop.key
+    sources = walk(call.request, FromStep, JsonPath)
+    return any(isinstance(one, FromStep) and (one.name, one.key) == (reference, loop.key) for one in sources)
 
 
 def _state_of(results: list[Any], *, broken_off: bool) -> str:

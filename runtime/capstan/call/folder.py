@@ -144,7 +144,7 @@ def _pieces(path: str) -> list[str]:
             piece = unquote_to_bytes(text).decode()
         except UnicodeDecodeError:
             return []
-        if not piece or _is_hidden(piece) or any(c in piece for c in ("/", "\\", "\0")):
+        if not piece or _is_hidden(piece) or "/" in piece or "\0" in piece:
             return []
         pieces.append(piece)
     return pieces if len(pieces) <= _DEEPEST + 1 else []

@@ -76,6 +76,12 @@ def refusal(status: int, code: str, detail: str, hint: str = "", title: str = ""
     return {**told, "hint": hint} if hint else told
 
 
+def broken_off(*, reads: bool) -> StoppedError:
+    """For a call that the end of the server breaks off."""
+    message = "the server stopped before the call was done"
+    return StoppedError("server-stopped", message, "unknown", retry_safe=reads)
+
+
 def internal_problem() -> dict[str, Any]:
     """For an error of ours: the log says more, the caller learns nothing of our insides."""
     return {

@@ -13,7 +13,7 @@ from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
 from capstan.errors import Outcome, ShapeError
 from capstan.load.media_type import essence_of, is_json
 from capstan.plan.content import ContentPlan, fill
-from capstan.plan.decode import UNNAMED, Decoder, is_binary, says_json
+from capstan.plan.decode import UNNAMED, Decoder, is_binary
 from capstan.plan.jsontext import parse_answer
 from capstan.plan.request import HttpRequest
 from capstan.plan.shape import Whole
@@ -106,7 +106,7 @@ def _comes_as_it_is(plan: CallPlan, response: UpstreamResponse, *, whole: bool) 
     if whole:
         return True
     if plan.passing is not None and plan.passing.binary:
-        return not says_json(response.media_type)
+        return not is_json(essence_of(response.media_type))
     return not _may_be_json(response)
 
 

@@ -45,6 +45,12 @@ async def respond(send: Send, status: int, headers: RawHeaders, body: bytes, *, 
     await send({"type": "http.response.body", "body": b"" if empty else body})
 
 
+async def start(send: Send, status: int, headers: RawHeaders, length: int | None) -> None:
+    """Send the head of an answer whose body comes piece by piece; None: nobody knows how long it will be."""
+    told = headers if length is None else [*headers, (b"content-length", b"%d" % length)]
+    await send({"type": "http.response.start", "status": status, "headers": told})
+
+
 async def respond_problem(
     send: Send, status: int, problem: dict[str, Any], headers: RawHeaders | None = None, *, head: bool = False
 ) -> None:

@@ -28,6 +28,7 @@ from capstan.expose.asgi import (
     respond,
     respond_problem,
     sandboxing,
+    start,
 )
 from capstan.expose.calllog import log_fault_of, log_read
 from capstan.plan.request import HttpRequest, effect_of
@@ -192,10 +193,8 @@ class _Passing:
         await self._stream(request, response, first, pieces)
 
     async def _start(self, status: int, headers: RawHeaders, length: int | None) -> None:
-        if length is not None:
-            headers.append((b"content-length", b"%d" % length))
         self.status = status
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await start(self._send, status, headers, length)
 
     async def _stream(
         self, request: HttpRequest, response: UpstreamResponse, first: bytes, pieces: AsyncIterator[bytes]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
-import logging
 import re
 import threading
 import time
@@ -19,21 +17,21 @@ from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 
-from capstan.call.problem import internal_problem, problem_of, status_of
+from capstan.call.problem import broken_off, internal_problem, problem_of, status_of
 from capstan.call.unit import Answer
 from capstan.call.upstream import UpstreamResponse
 from capstan.errors import CallError, ShapeError
 from capstan.expose.asgi import respond
 from capstan.expose.calllog import log_call, log_fault
-from capstan.expose.mcp_contents import block_of
+from capstan.expose.mcp_contents import block_of, block_of_bytes
 from capstan.expose.mcp_offer import LiveOffer, OfferServer
 from capstan.load.media_type import essence_of, is_json
+from capstan.plan.decode import is_binary
+from capstan.plan.formats.charset import charset_of, decode
 from capstan.plan.jsontext import is_deeper_than, parse_answer, parse_json
 from capstan.plan.types import UnitPlan
 from capstan.resources import VERSION
 from capstan.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 _Context = ServerRequestContext[Any, Any]
 _LINES_AHEAD: Final = 64  # read from standard input before their turn
@@ -152,10 +150,22 @@ class McpApp:
             await _refuse(send, 413, f"the request is larger than {most:,} bytes")
             return
         session = headers.get(b"mcp-session-id")
-        if session is None or scope["method"] != "POST":
-            await self._manager.handle_request(scope, receive, send)
-        else:
-            await self._in_session(session, scope, receive, send)
+        begun = False
+
+        async def watched(message: Any) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            if session is None or scope["method"] != "POST":
+                await self._manager.handle_request(scope, receive, watched)
+            else:
+                await self._in_session(session, scope, receive, watched)
+        except asyncio.CancelledError:  # the server stops, and has waited for as long as it may
+            if not begun and scope["method"] == "POST":
+                await _tell_broken_off(send)
+            raise
 
     async def _in_session(self, session: bytes, scope: Any, receive: Any, send: Any) -> None:
         """One request of a session. The SDK tells the answers of a session apart by request id alone: a second request
@@ -249,8 +259,18 @@ def _request_id(body: bytes) -> str | None:
     return None
 
 
+async def _tell_broken_off(send: Any) -> None:
+    """To whoever called what is still going on. The SDK answers no more, and only it knows what was called."""
+    told = broken_off(reads=False)
+    error = {"code": types.INTERNAL_ERROR, "message": told.message, "data": problem_of(told)}
+    await _respond_error(send, status_of(told), error)
+
+
 async def _refuse(send: Any, status: int, message: str) -> None:
-    error = {"code": types.INVALID_REQUEST, "message": message}
+    await _respond_error(send, status, {"code": types.INVALID_REQUEST, "message": message})
+
+
+async def _respond_error(send: Any, status: int, error: dict[str, Any]) -> None:
     body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
     await respond(send, status, [(b"content-type", b"application/json")], body)
 
@@ -258,7 +278,6 @@ async def _refuse(send: Any, status: int, message: str) -> None:
 # --- results
 
 _RESPELLED: Final = re.compile(rb"\\u00|\0")  # JSON whose bytes do not show every secret: in escapes, or in UTF-16
-_TEXTUAL: Final = ("text/", "application/xml", "application/yaml", "application/x-ndjson", "application/javascript")
 
 
 async def _result(answer: Answer, unit: UnitPlan, limit: int) -> types.CallToolResult:
@@ -274,11 +293,10 @@ async def _result(answer: Answer, unit: UnitPlan, limit: int) -> types.CallToolR
         answer.response.close()
     if not body:
         return _of_nothing(answer, unit)
-    media_type = essence_of(answer.response.media_type)
-    may_be_json = media_type == "" or is_json(media_type)
-    if may_be_json or media_type.startswith(_TEXTUAL) or media_type.endswith("+xml"):
-        return _of_text(body, unit, answer.response, may_be_json=may_be_json)
-    return _of_bytes(body, media_type, unit)
+    media_type = answer.response.media_type
+    if is_binary(media_type):
+        return _of_bytes(body, essence_of(media_type), unit)
+    return _of_text(body, unit, answer.response)
 
 
 def _of_content(answer: Answer, blocks: list[dict[str, Any]], unit: UnitPlan) -> types.CallToolResult:
@@ -309,15 +327,24 @@ def _without_data(unit: UnitPlan) -> dict[str, Any] | None:
     return {} if schema.get("type") == "object" else {"result": None}
 
 
-def _of_text(body: bytes, unit: UnitPlan, response: UpstreamResponse, *, may_be_json: bool) -> types.CallToolResult:
-    text = body.decode("utf-8", "replace")
-    if may_be_json:
+def _of_text(body: bytes, unit: UnitPlan, response: UpstreamResponse) -> types.CallToolResult:
+    text = _text(body, response.media_type)
+    essence = essence_of(response.media_type)
+    if essence == "" or is_json(essence):
         with suppress(ValueError):
             value = parse_answer(body)
             if _RESPELLED.search(body) and (masked := response.masked(value)) != value:
                 value, text = masked, json.dumps(masked, ensure_ascii=False)
             return _of_value(value, text, unit)
+    text = response.masked(text)  # a secret in UTF-16 shows in no byte
     return types.CallToolResult(content=[types.TextContent(text=text)], structured_content=_without_data(unit))
+
+
+def _text(body: bytes, media_type: str) -> str:
+    """The text of a body; what is not encoded as it says shows where."""
+    with suppress(ValueError):
+        return decode(body, charset_of(media_type), "replace")
+    return body.decode("utf-8", "replace")
 
 
 def _of_value(value: Any, text: str, unit: UnitPlan) -> types.CallToolResult:
@@ -336,18 +363,8 @@ def _structured(value: dict[str, Any], text: str) -> types.CallToolResult:
 
 
 def _of_bytes(body: bytes, media_type: str, unit: UnitPlan) -> types.CallToolResult:
-    """What is no text comes as what it is: an image, a sound, or an embedded resource."""
-    data = base64.b64encode(body).decode()
-    block: types.ContentBlock
-    if media_type.startswith("image/"):
-        block = types.ImageContent(data=data, mime_type=media_type)
-    elif media_type.startswith("audio/"):
-        block = types.AudioContent(data=data, mime_type=media_type)
-    else:
-        contents = types.BlobResourceContents(uri=f"capstan://answer/{unit.name}", blob=data, mime_type=media_type)
-        block = types.EmbeddedResource(resource=contents)
     told = types.TextContent(text=f"{media_type}, {len(body):,} bytes")
-    blocks: list[types.ContentBlock] = [block, told]  # clients of one block look at the first
+    blocks = [block_of_bytes(body, media_type, unit.name), told]  # clients of one block look at the first
     return types.CallToolResult(content=blocks, structured_content=_without_data(unit))
 
 

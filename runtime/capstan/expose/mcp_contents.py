@@ -16,8 +16,8 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from capstan.call.problem import internal_problem, problem_of
 from capstan.call.unit import Answer
 from capstan.errors import BindError, CallError, UpstreamRefused
-from capstan.load.media_type import essence_of
-from capstan.plan.decode import is_binary, says_json
+from capstan.load.media_type import essence_of, is_json
+from capstan.plan.decode import is_binary
 from capstan.plan.formats.charset import charset_of, decode
 
 _NOT_FOUND_IN_SESSIONS: Final = -32002  # until 2025-11-25; retired since
@@ -41,7 +41,7 @@ async def read_answer(answer: Answer, limit: int, wanted: str | None = None, *, 
     if answer.response is None:
         if answer.empty:
             return Read("", wanted)
-        if isinstance(answer.value, str) and not says_json(wanted or ""):
+        if isinstance(answer.value, str) and not is_json(essence_of(wanted or "")):
             return Read(_unicode(answer.value), "text/plain")
         return Read(_unicode(json.dumps(answer.value, ensure_ascii=False)), "application/json")
     try:
@@ -95,8 +95,12 @@ def content_block(read: Read, name: str) -> types.ContentBlock:
     """The content of a message."""
     if isinstance(read.content, str):
         return types.TextContent(text=read.content)
-    data = base64.b64encode(read.content).decode()
-    media_type = essence_of(read.media_type or "application/octet-stream")
+    return block_of_bytes(read.content, essence_of(read.media_type or "application/octet-stream"), name)
+
+
+def block_of_bytes(content: bytes, media_type: str, name: str) -> types.ContentBlock:
+    """What is no text comes as what it is: an image, a sound, or an embedded resource."""
+    data = base64.b64encode(content).decode()
     if media_type.startswith("image/"):
         return types.ImageContent(data=data, mime_type=media_type)
     if media_type.startswith("audio/"):

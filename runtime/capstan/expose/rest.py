@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from capstan.call.problem import internal_problem, problem_of, refusal, status_of
+from capstan.call.problem import broken_off, internal_problem, problem_of, refusal, status_of
 from capstan.call.unit import Answer, LiveUnit
 from capstan.call.upstream import UpstreamResponse
-from capstan.errors import BindError, CallError, StoppedError, UpstreamError, UpstreamRefused
+from capstan.errors import BindError, CallError, UpstreamError, UpstreamRefused
 from capstan.expose.arguments import ArgumentReader
 from capstan.expose.asgi import (
     NOSNIFF,
@@ -25,6 +25,7 @@ from capstan.expose.asgi import (
     respond,
     respond_problem,
     sandboxing,
+    start,
 )
 from capstan.expose.calllog import log_call, log_fault, log_refusal
 from capstan.expose.forward import Forwards, allowed_methods, serve_forward, takes
@@ -146,7 +147,7 @@ class RestApp:
                 await respond_problem(send, status, problem_of(caught), headers, head=head)
         except asyncio.CancelledError:  # the server stops, and has waited for as long as it may
             if not begun:
-                error = _broken_off(unit.live)
+                error = broken_off(reads=unit.live.guard.effect == "read")
                 status = status_of(error)
                 await respond_problem(send, status, problem_of(error), head=head)
             raise
@@ -180,7 +181,7 @@ class RestApp:
                 await respond(send, answer.status, headers, taken, head=head)
                 return
             if head:
-                await _start(send, answer.status, headers, response.content_length)
+                await start(send, answer.status, headers, response.content_length)
                 await send({"type": "http.response.body", "body": b""})
                 return
             await _stream(send, answer.status, headers, response.content_length, taken, pieces)
@@ -211,12 +212,6 @@ def _hint(path: str, pages: Mapping[str, Page], elsewhere: Sequence[str]) -> str
     return f"MCP is spoken at {', '.join(shown)}{', ...' if len(elsewhere) > 4 else ''}" if shown else ""
 
 
-def _broken_off(live: LiveUnit) -> StoppedError:
-    reads = live.guard.effect == "read"
-    message = "the server stopped before the call was done"
-    return StoppedError("server-stopped", message, "unknown", retry_safe=reads)
-
-
 class _BrokenOff(UpstreamError):
     """The upstream failed after we had begun to answer: the status is out, only the connection can tell."""
 
@@ -224,7 +219,7 @@ class _BrokenOff(UpstreamError):
 
 
 async def _stream(send: Send, status: int, headers: RawHeaders, length: int | None, first: bytes, pieces: Any) -> None:
-    await _start(send, status, headers, length)
+    await start(send, status, headers, length)
     await send({"type": "http.response.body", "body": first, "more_body": True})
     try:
         async for piece in pieces:
@@ -235,12 +230,6 @@ async def _stream(send: Send, status: int, headers: RawHeaders, length: int | No
         broken.cause = error
         raise broken from error
     await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _start(send: Send, status: int, headers: RawHeaders, length: int | None) -> None:
-    if length is not None:
-        headers.append((b"content-length", str(length).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
 
 
 def _segments(scope: Scope) -> list[str] | None:

@@ -7,6 +7,7 @@ names, whose meaning the plan finds. There are no calls, no loops and no text th
 from __future__ import annotations
 
 import json
+import math
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -73,7 +74,13 @@ class Sum:
         left, right = self.left.get(arguments), self.right.get(arguments)
         if not (_is_number(left) and _is_number(right)):
             raise Undecided(f"{kind_of(left)} {self.sign} {kind_of(right)} is no sum")
-        return left + right if self.sign == "+" else left - right
+        try:
+            total = left + right if self.sign == "+" else left - right
+        except OverflowError:  # an integer of hundreds of digits, and a fraction
+            total = math.inf
+        if total in (math.inf, -math.inf):
+            raise Undecided(f"{kind_of(left)} {self.sign} {kind_of(right)} is too large a number")
+        return total
 
 
 _ORDERS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
@@ -160,7 +167,11 @@ def holds(node: Valued, arguments: Mapping[str, Any]) -> bool:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Equality as JSON has it: `1` is `1.0` and is not `true`."""
+    """Equality as JSON has it, at any depth: `1` is `1.0` and is not `true`."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(value, right[name]) for name, value in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     return bool(left == right)

@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 _HOLE = re.compile(r"\{\{\{\s*([^{}]*?)\s*\}\}\}|\{\{\s*([^{}]*?)\s*\}\}")
 _PATH_HOLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}|\{\s*([^{}]*?)\s*\}")
+_LAST_NAME_IN_BRACES = re.compile(r"(\$(?:this)?\.(?:[\w-]+\.)*)\{\{\s*([\w.-]+)\s*\}\}")
 
 
 class ExpressionError(ValueError):
@@ -74,6 +75,12 @@ class Template:
 
     def __str__(self) -> str:
         return "".join(map(str, self.parts))
+
+
+def bare_reference(text: str) -> str:
+    """`$.a`, `$.step.a`, `$this.ns.a` for `$.{{a}}`, `$.step.{{a}}`, `$this.ns.{{a}}`; any other text as it is."""
+    match = _LAST_NAME_IN_BRACES.fullmatch(text.strip())
+    return text if match is None else match[1] + match[2]
 
 
 def parse_template(text: str) -> Template:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from capstan.load.expression import ExpressionError
+from capstan.load.expression import ExpressionError, bare_reference
 from capstan.load.jsonquery import Query
 from capstan.load.jsonquery_text import INTEGER, NAME, parse_query
 
@@ -83,12 +83,12 @@ def _walk(value: Any, chain: tuple[str | int, ...]) -> Iterator[Any]:
 
 
 def parse_jsonpath(text: str) -> JsonPath:
-    """`$`, `$.`, `$.a[0].b`, `{{$.a}}`, `$.a[?@.b]` -> JsonPath.
+    """`$`, `$.`, `$.a[0].b`, `{{$.a}}`, `$.{{a}}`, `$.a[?@.b]` -> JsonPath.
 
     Raises:
         ExpressionError: it does not begin with `$`, or is not a JSONPath.
     """
-    stripped = text.strip()
+    stripped = bare_reference(text).strip()
     if stripped.startswith("{{") and stripped.endswith("}}"):
         stripped = stripped[2:-2].strip()
     if stripped in ("$", "$.", ""):

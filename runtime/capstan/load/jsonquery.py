@@ -5,6 +5,7 @@ The text is read in jsonquery_text.py. Filters are closures made there from the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -85,7 +86,17 @@ class Filter:
         found += [child for child in children if test(child, run)]
 
 
-Selector = Name | Index | Slice | Wildcard | Filter
+@dataclass(frozen=True, slots=True)
+class OfItems:
+    """A selector of a list's items, in an answer where what stands once is no list: there it is a list of one."""
+
+    selector: Index | Slice | Wildcard | Filter
+
+    def select(self, node: Any, found: list[Any], run: Run) -> None:
+        self.selector.select(node if isinstance(node, list) else [node], found, run)
+
+
+Selector = Name | Index | Slice | Wildcard | Filter | OfItems
 
 
 def children_of(node: Any) -> Sequence[Any]:
@@ -107,7 +118,7 @@ class Segment:
         match self.selectors:
             case (Name(name),) if not self.descends:
                 return name
-            case (Index(index),) if not self.descends:
+            case (Index(index) | OfItems(Index(index)),) if not self.descends:
                 return index
         return None
 
@@ -151,6 +162,21 @@ def _numbers(value: Any) -> list[int | float]:
     return [item for item in items if isinstance(item, (int, float)) and not isinstance(item, bool)]
 
 
+def _computed(value: Any, compute: Callable[[list[int | float]], int | float]) -> int | float | None:
+    """What comes of the numbers in a list. Raises ShapeError where it is no number that JSON could hold."""
+    found = _numbers(value)
+    if not found:
+        return None
+    try:
+        number = compute(found)
+    except OverflowError:  # integers of hundreds of digits
+        number = math.inf
+    if number in (math.inf, -math.inf):
+        message = "what a JSONPath of the file adds up is too large a number"
+        raise ShapeError("unexpected-answer", message, outcome="done", retry_safe=False)
+    return number
+
+
 # What Jayway's paths may end in, `$.a.length()`: a function of what the path before it finds.
 TAILS: Final[dict[str, Callable[[Any], Any]]] = {
     "length": _length,
@@ -158,10 +184,10 @@ TAILS: Final[dict[str, Callable[[Any], Any]]] = {
     "keys": lambda value: list(value) if isinstance(value, dict) else None,
     "first": lambda value: value[0] if isinstance(value, list) and value else None,
     "last": lambda value: value[-1] if isinstance(value, list) and value else None,
-    "sum": lambda value: sum(found) if (found := _numbers(value)) else None,
+    "sum": lambda value: _computed(value, sum),
     "min": lambda value: min(_numbers(value), default=None),
     "max": lambda value: max(_numbers(value), default=None),
-    "avg": lambda value: sum(found) / len(found) if (found := _numbers(value)) else None,
+    "avg": lambda value: _computed(value, lambda numbers: sum(numbers) / len(numbers)),
 }
 
 

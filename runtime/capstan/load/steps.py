@@ -110,7 +110,7 @@ def _step(name: str, node: Node, kind: str, group: int | None = None) -> model.S
     )
 
 
-def _action(name: str, node: Node, kind: str) -> Any:
+def _action(name: str, node: Node, kind: str) -> model.Action:
     match kind:
         case "lookup":
             return model.LookupStep(

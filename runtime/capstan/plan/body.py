@@ -152,7 +152,7 @@ class PartPlan:
         try:
             return base64.b64decode(to_text(value), validate=True)
         except ValueError as error:  # whatever is no base64, texts beyond ASCII among it
-            name = getattr(self.value, "name", self.name)
+            name = getattr(self.value, "name", "") or self.name
             raise BindError("bad-argument", f"'{name}' is not base64", argument=name) from error
 
 

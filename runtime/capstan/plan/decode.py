@@ -13,13 +13,14 @@ from typing import Any, Final, Literal
 
 from capstan.errors import Problem
 from capstan.load.files import find_written, is_file
-from capstan.load.media_type import essence_of
+from capstan.load.media_type import essence_of, is_json
 from capstan.load.model import AnswerFormat
 from capstan.load.walk import walk
 from capstan.plan.formats.avro_records import plan_avro
 from capstan.plan.formats.charset import charset_of
 from capstan.plan.formats.html_tables import plan_html
 from capstan.plan.formats.library import MissingLibrary
+from capstan.plan.formats.limits import check_text
 from capstan.plan.formats.markdown_parts import plan_markdown
 from capstan.plan.formats.protobuf_message import plan_protobuf
 from capstan.plan.formats.separated import read_separated
@@ -32,8 +33,7 @@ Read = Callable[[bytes, str], Any]  # a body and the charset of its media type -
 
 UNNAMED: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})  # media types of anything
 _SAYS_NOTHING: Final = UNNAMED | {"text/plain"}
-_TEXT: Final = re.compile(r"text/.*|[^;]*\+(json|xml|yaml)|application/(json|xml|yaml|x-ndjson|javascript)")
-_JSON: Final = re.compile(r"(application|text)/(json|[^;]*\+json)")
+_TEXT: Final = re.compile(r"text/.*|[^;]*\+(xml|yaml)|application/(xml|yaml|x-ndjson|javascript)")  # beside JSON
 _NAME: Final = re.compile(r"""\.([\w-]+)|\[\s*(?:'([^']*)'|"([^"]*)")\s*\]""")
 _PATH: Final = re.compile(rf"\$(?:{_NAME.pattern})+")
 
@@ -53,7 +53,7 @@ class Decoder:
         essence = essence_of(media_type)
         if essence in _SAYS_NOTHING or self.media_type.fullmatch(essence):
             return "this"
-        return "json" if _JSON.fullmatch(essence) else "other"
+        return "json" if is_json(essence) else "other"
 
     def for_roots(self, names: Iterator[str]) -> Decoder:
         """For paths that begin with these names: one that is the root's name means the root."""
@@ -69,6 +69,7 @@ class Decoder:
             return parse_answer(body)
         value = self.read(body, charset_of(media_type))
         if not isinstance(value, Root):
+            check_text(value, len(body))
             return value
         name, tree = value
         if name not in self.roots:
@@ -95,14 +96,10 @@ class _Format:
     schema: Literal["none", "text", "file"] = "none"
 
 
-def says_json(media_type: str) -> bool:
-    return _JSON.fullmatch(essence_of(media_type)) is not None
-
-
 def is_binary(media_type: str) -> bool:
     """Whether an answer is of bytes that are no text; one that does not say may be JSON."""
     essence = essence_of(media_type)
-    return essence != "" and _TEXT.fullmatch(essence) is None
+    return essence != "" and not is_json(essence) and _TEXT.fullmatch(essence) is None
 
 
 def _separated(separator: str) -> Callable[[AnswerFormat, list[str]], Read]:

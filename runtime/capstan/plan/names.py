@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from capstan.errors import Problem
 from capstan.load.document import Place
-from capstan.load.expression import Template, fold, match_name, parse_template
+from capstan.load.expression import Template, bare_reference, fold, match_name, parse_template
 from capstan.load.model import Parameter, Unit, Where, WithEntry
 from capstan.load.schema import Checker, closest, suggest
 from capstan.plan.fitting import constant_fault, fitted
@@ -25,8 +25,8 @@ from capstan.plan.values import ABSENT, Constant, Joined, Source, source_tree, t
 from capstan.plan.variables import Variables
 
 _SCOPES: Final = frozenset({"rest", "tools", "mcp"})
-# `$.step`, and `$step.`: what a step or a body holds.
-_STEP: Final = re.compile(r"\$(?!this\.)([A-Za-z_][\w-]*)?\.")
+# `$.step`, `$['step']`, and `$step.`: what a step or a body holds.
+_STEP: Final = re.compile(r"\$(?:\[|(?!this\.)([A-Za-z_][\w-]*)?\.)")
 # Headers that HTTP itself sets: framing, the connection, and the encodings we can decode.
 _NOT_OURS: Final = OF_CONNECTION | {"host", "proxy-authorization", "accept-encoding", "expect"}
 
@@ -203,6 +203,7 @@ class Names:
             return tree(items=tuple(self._entry_source(item, inner, at) for item in value))
         if not isinstance(value, str):
             return _constant(value, parameter)
+        value = bare_reference(value)
         scoped = self.scoped(value)
         if scoped is not None and "{{" not in value:
             return self._reference(scoped, parameter, at)
@@ -298,7 +299,11 @@ class Names:
                 message = f"'{parameter.name}' has a fixed value; this entry has no effect"
                 self.warn("unused-entry", message, entry.at)
             else:
-                self.sources[parameter.where, parameter.name] = self._entry_source(entry.value, parameter, entry.at)
+                source = self._entry_source(entry.value, parameter, entry.at)
+                if parameter.where == "path" and source in (Constant(None), Constant("")):
+                    message = f"the value of '{parameter.name}' is empty, and no path can be made of it"
+                    self.problem("bad-value", message, entry.at)
+                self.sources[parameter.where, parameter.name] = source
 
     def _is_unplaced(self, parameter: Parameter) -> bool:
         """Whether the request has no room for a parameter: its path, or the body that the file writes out."""

@@ -73,9 +73,10 @@ def _host(names: Names, name: str, target: Target) -> Source:
         source = names.inputs.use(draft)
     if isinstance(source, Constant):
         return source
+    chooser = None
     if isinstance(source, FromInput):
         names.inputs.require(source.name)
-    chooser = names.inputs.get(getattr(source, "name", ""))
+        chooser = names.inputs.get(source.name)
     options = chooser.schema.get("enum") if chooser is not None else None
     if not options:
         names.problem("open-host", f"'{name}' lets callers of '{names.unit.name}' choose the host", at,

@@ -11,6 +11,7 @@ from capstan.load.jsonpath import JsonPath, parse_jsonpath, split_root
 from capstan.load.schema import suggest
 from capstan.load.walk import walk
 from capstan.plan.flow import LAST_WITH_DECLARED, declared_key, step_key
+from capstan.plan.single import through_ones
 from capstan.plan.values import Constant, FromStep
 
 
@@ -35,6 +36,7 @@ class Scope:
     later: frozenset[str] = frozenset()
     item: str | None = None  # what the item of a loop is called
     with_last: bool = False  # whether a path that begins with no step is one into the last answer
+    xml: frozenset[str] = frozenset()  # steps in whose answers what stands once is no list
 
     def inside(self, item: str) -> Scope:
         """The scope of a step that is run for each item."""
@@ -68,7 +70,7 @@ class Scope:
             hint = "steps run in the order of the file as far as they need each other: move that one up"
             raise ReferenceFault(f"'{text}' asks a step that comes later or is the step itself", hint)
         if self.with_last:
-            return FromStep(LAST_WITH_DECLARED, whole, whole.text)
+            return FromStep(LAST_WITH_DECLARED, through_ones(whole) if self.xml else whole, whole.text)
         if not self.earlier and self.item is None:
             raise ReferenceFault(f"'{text}' refers to a step, and there is none before", "inputs are tools.x or rest.x")
         known = [*self.earlier, *([self.item] if self.item else [])]
@@ -80,6 +82,7 @@ class Scope:
         declared = self.earlier[name]
         first, _ = split_root(rest)
         inside = first in declared if first is not None else bool(declared)
+        rest = through_ones(rest) if name in self.xml else rest
         return FromStep(declared_key(name) if inside else step_key(name), rest, text)
 
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from capstan.load.jsonpath import JsonPath
+from capstan.load.jsonquery import Filter, Index, Name, OfItems, Query, Segment, Slice, Wildcard
 from capstan.load.model import Output
 from capstan.plan.coerce import coerce
+from capstan.plan.declared import EitherPath
 from capstan.plan.shape import FirstFound, Items, Needed, Object, Picked, Shape, Values
 
 _ONE: Final = ("string", "number", "integer", "boolean", "object")
@@ -50,19 +52,49 @@ def kind_at(outputs: Sequence[Output], target: Sequence[str]) -> str | None:
 def lists_of_one(shape: Shape) -> Shape:
     """The shape of an answer in which what stands once is no list: where a list is declared, it is a list of one."""
     match shape:
-        case Picked(type="array"):
-            return replace(shape, path=for_list(shape.path))
+        case Picked():
+            path = through_ones(shape.path)
+            return replace(shape, path=for_list(path) if shape.type == "array" else path)
         case Items():
-            return replace(shape, path=for_list(shape.path or JsonPath("$", ())), item=lists_of_one(shape.item))
+            path = through_ones(shape.path or JsonPath("$", ()))
+            return replace(shape, path=for_list(path), item=lists_of_one(shape.item))
         case Object():
-            return replace(shape, members=tuple((name, lists_of_one(member)) for name, member in shape.members))
+            members = tuple((name, lists_of_one(member)) for name, member in shape.members)
+            return replace(shape, path=shape.path and through_ones(shape.path), members=members)
         case Values():
-            return replace(shape, value=lists_of_one(shape.value))
+            return replace(shape, path=shape.path and through_ones(shape.path), value=lists_of_one(shape.value))
         case Needed():
             return Needed(lists_of_one(shape.shape))
         case FirstFound():
             return FirstFound(tuple(map(lists_of_one, shape.shapes)))
     return shape
+
+
+def through_ones(path: JsonPath) -> JsonPath:
+    """The path, into an answer in which what stands once is no list: where it asks for items, that is a list of one."""
+    if isinstance(path, OnlyPath):
+        return replace(path, of=through_ones(path.of))
+    segments = _segments_of(path.chain) if path.chain is not None else path.query.segments if path.query else ()
+    items = segments[:1] + tuple(_of_items(segment, path.text) for segment in segments[1:])
+    if items == segments:
+        return path
+    query = replace(path.query, segments=items) if path.query is not None else Query(items)
+    if isinstance(path, EitherPath):
+        return replace(path, chain=None, query=query, other=through_ones(path.other))
+    return replace(path, chain=None, query=query)
+
+
+def _segments_of(chain: tuple[str | int, ...]) -> tuple[Segment, ...]:
+    steps = (Index(s) if isinstance(s, int) else Wildcard() if s == "*" else Name(s) for s in chain)
+    return tuple(Segment((step,)) for step in steps)
+
+
+def _of_items(segment: Segment, text: str) -> Segment:
+    """`..` asks for whatever there is below, and `.*` for what an element holds."""
+    wanted = (Index, Slice, Filter) if ".*" in text else (Index, Slice, Filter, Wildcard)
+    if segment.descends:
+        return segment
+    return Segment(tuple(OfItems(s) if isinstance(s, wanted) else s for s in segment.selectors))
 
 
 def for_list(path: JsonPath) -> JsonPath:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, assert_never
 
 from capstan.load import model
 from capstan.load.condition import Condition, Valued
 from capstan.load.document import Place
+from capstan.load.expression import bare_reference
 from capstan.load.jsonpath import JsonPath, split_root
 from capstan.load.schema import closest, suggest
 from capstan.plan import types
@@ -48,9 +49,11 @@ class FlowPlanner:
         self._names, self._targets, self._scripting = names, targets, scripting
         declared = {step.name: _declared_names(target) for step, target in targets if target is not None}
         self._declared = {step.name: declared.get(step.name, frozenset()) for step, _ in targets}
+        self._xml = frozenset(step.name for step, target in targets if target is not None and target.reads_xml)
         self.whole_scope = Scope(
             {s.name: self._declared[s.name] for s, _ in targets if not isinstance(s.does, model.AssertStep)},
             with_last=True,
+            xml=self._xml,
         )
 
     def steps(self, plan_call: PlanCall) -> tuple[types.StepPlan, ...]:
@@ -89,7 +92,7 @@ class FlowPlanner:
         position = next(i for i, (other, _) in enumerate(self._targets) if other is step)
         above = [s for s, _ in self._targets[:position] if s.group is None or s.group != step.group]
         asked = {s.name: self._declared[s.name] for s in above if not isinstance(s.does, model.AssertStep)}
-        scope = Scope(asked, frozenset(s.name for s, _ in self._targets if s.name not in asked))
+        scope = Scope(asked, frozenset(s.name for s, _ in self._targets if s.name not in asked), xml=self._xml)
         return scope if step.foreach is None else scope.inside(step.foreach.name)
 
     def _inside(self, step: model.Step, target: Target | None) -> Names:
@@ -148,7 +151,9 @@ class FlowPlanner:
                 items = () if step.foreach is None else (step.foreach.name,)  # an item is kept where answers are
                 seen = (*self._scope(step).earlier, *items)
                 return ScriptRun(plan, tuple(names.inputs), seen, Tree(None, members))
-        return None
+            case model.CallStep():  # of nothing, which is told
+                return None
+        assert_never(step.does)
 
     def _shown(self, names: Names, name: str, at: Place) -> Source:
         return names.shared(names.hole(name, at), at)
@@ -181,8 +186,7 @@ class FlowPlanner:
         return ForeachPlan(items, step_key(foreach.name), min(concurrency, _MOST_AT_ONCE), foreach.max_items, argument)
 
     def _keys_of_xml(self) -> set[str]:
-        of_xml = [step.name for step, target in self._targets if target is not None and target.reads_xml]
-        return {key for name in of_xml for key in (step_key(name), declared_key(name))}
+        return {key for name in self._xml for key in (step_key(name), declared_key(name))}
 
     def _tell_of_near_items(self, step: model.Step) -> None:
         """A text that is nearly the name of the item is a slip of the pen more often than a text."""
@@ -234,7 +238,7 @@ class FlowPlanner:
         targets = {m.target[0] for m in unit.mappings}
         shaped = tuple(_by_name(output) if output.name in targets else output for output in outputs)
         shape = plan_outputs(shaped, resolve, members=True)
-        if any(target is not None and target.reads_xml for _, target in self._targets):
+        if self._xml:
             shape = lists_of_one(shape)
         first = set(_first_names(outputs))
         for name in first - targets - set(self.whole_scope.earlier):
@@ -248,7 +252,7 @@ class FlowPlanner:
         names = replace(self._names, target=None)
         value = mapped.value
         if isinstance(value, str):
-            root = value.strip().removeprefix("{{").removesuffix("}}").strip()
+            root = bare_reference(value).strip().removeprefix("{{").removesuffix("}}").strip()
             if root.startswith("$."):
                 first = first_name(root)
                 near = "" if not first or self.whole_scope.knows(first) else suggest(first, self.whole_scope.earlier)
@@ -285,11 +289,13 @@ def _declared(target: Target | None) -> Declared | None:
     named = () if target is None else tuple(_untyped(output) for output in target.operation.outputs if output.name)
     if not named:
         return None
-    return Declared(_as_object(named), _as_object(tuple(map(_of_item, named))))
+    assert target is not None
+    return Declared(_as_object(named, target), _as_object(tuple(map(_of_item, named)), target))
 
 
-def _as_object(outputs: tuple[model.Output, ...]) -> Object:
+def _as_object(outputs: tuple[model.Output, ...], target: Target) -> Object:
     shape = plan_outputs(outputs, lambda template, _: Constant(str(template)))
+    shape = lists_of_one(shape) if target.reads_xml else shape
     return shape if isinstance(shape, Object) else Object(None, ((outputs[0].name or "", shape),))
 
 

@@ -98,6 +98,11 @@ class Joined:
             texts.append(to_text(value))
         return "".join(texts)
 
+    @property
+    def name(self) -> str:
+        """What an error calls it: the first argument or answer that is in it."""
+        return next((part.name for part in self.parts if isinstance(part, (FromInput, FromStep))), "")
+
 
 @dataclass(frozen=True, slots=True)
 class Tree:

@@ -52,6 +52,9 @@ class ScriptStep:
     at: Place = place()
 
 
+Action = CallStep | LookupStep | AssertStep | ScriptStep
+
+
 @dataclass(frozen=True, slots=True)
 class Foreach:
     """A step that runs once for every item of a list."""
@@ -68,7 +71,7 @@ class Step:
     """One step of a unit. Steps of one `group` stand in one `parallel` and do not wait for each other."""
 
     name: str
-    does: CallStep | LookupStep | AssertStep | ScriptStep
+    does: Action
     when: Condition | None = None
     foreach: Foreach | None = None
     group: int | None = None

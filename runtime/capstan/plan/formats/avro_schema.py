@@ -203,6 +203,7 @@ def _decimal(scale: int, size: int | None) -> Read:
         unscaled = int.from_bytes(source.take(source.long() if size is None else size), signed=True)
         if unscaled.bit_length() > 4096:
             raise ValueError(f"the decimal before byte {source.at + 1:,} is too large")
+        source.budget.spend(1 + scale // 64)  # the zeros in it
         digits = str(abs(unscaled)).rjust(scale + 1, "0")
         sign = "-" if unscaled < 0 else ""
         return sign + (f"{digits[:-scale]}.{digits[-scale:]}" if scale else digits)

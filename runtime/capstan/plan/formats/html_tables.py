@@ -19,7 +19,11 @@ _BLOCKS: Final = frozenset({
     "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "option", "p", "pre", "section", "table",
     "td", "th", "tr", "ul",
 })  # fmt: skip
+_NUMBER: Final = re.compile(r"\s*\+?([0-9]{1,9})")
+_MOST_COLUMNS, _MOST_ROWS = 1000, 65534  # of one cell, as browsers have it
 _UNSEEN: Final = frozenset({"script", "style", "template", "noscript"})
+
+_Cell = tuple[bool, str]  # whether it is a header, and its text
 
 
 def plan_html(selector: str) -> Callable[[bytes, str], Any]:
@@ -50,7 +54,8 @@ def plan_html(selector: str) -> Callable[[bytes, str], Any]:
         found = list(_tables(find(root))) if root is not None else []
         if not found:
             raise ValueError(f"no table is at '{selector}'" if selector else "it has no table")
-        return {"tables": [table for table in map(_table, found) if table is not None]}
+        budget = Budget()
+        return {"tables": [table for one in found if (table := _table(one, budget)) is not None]}
 
     return read
 
@@ -75,35 +80,68 @@ def _tables(found: list[Any]) -> Iterator[Any]:
                 yield table
 
 
-def _table(table: Any) -> list[dict[str, str]] | None:
+def _table(table: Any, budget: Budget) -> list[dict[str, str]] | None:
     """The rows of a table by the names in its first row of headers; None where it has none, as one for layout."""
-    rows = list(_rows(table))
     names: list[str] = []
     data: list[list[str]] = []
-    for in_head, cells in rows:
-        is_header = in_head or all(cell.tag == "th" for cell in cells)
-        if not names and (is_header or (not data and any(cell.tag == "th" for cell in cells))):
-            names = [_text(cell) for cell in cells]
+    for in_head, cells in _rows(table, budget):
+        headers = [is_header for is_header, _ in cells]
+        is_header = in_head or all(headers)
+        if not names and (is_header or (not data and any(headers))):
+            names = [text for _, text in cells]
         elif not is_header:
-            data.append([_text(cell) for cell in cells])
-    return named_rows(names, data)
+            data.append([text for _, text in cells])
+    return named_rows(names, data, budget)
 
 
-def named_rows(names: list[str], rows: list[list[str]]) -> list[dict[str, str]] | None:
+def named_rows(names: list[str], rows: list[list[str]], budget: Budget) -> list[dict[str, str]] | None:
     """Rows as objects; a row that is short has empty texts, and what has no header is left out."""
     if not any(names):
         return None
-    Budget().spend((len(names) + 3) * len(rows))
+    budget.spend((len(names) + 3) * len(rows))
     names = unique_names(names)
     return [dict(zip(names, [*row, *[""] * (len(names) - len(row))], strict=False)) for row in rows]
 
 
-def _rows(table: Any) -> Iterator[tuple[bool, list[Any]]]:
+def _rows(table: Any, budget: Budget) -> Iterator[tuple[bool, list[_Cell]]]:
     """The table's own rows with cells, not those of tables inside it."""
+    above: dict[int, tuple[int, _Cell]] = {}
     for part in table:
-        for row in part if part.tag in ("thead", "tbody", "tfoot") else (part,):
+        grouped = part.tag in ("thead", "tbody", "tfoot")
+        if grouped:
+            above.clear()  # no cell reaches from one group into the next
+        for row in part if grouped else (part,):
             if row.tag == "tr" and (cells := [cell for cell in row if cell.tag in ("td", "th")]):
-                yield part.tag == "thead", cells
+                yield part.tag == "thead", _spread(cells, above, budget)
+
+
+def _spread(cells: list[Any], above: dict[int, tuple[int, _Cell]], budget: Budget) -> list[_Cell]:
+    """The cells of a row by columns, one in each that it spans; `above` says which reach into the next row."""
+    spread: list[_Cell] = []
+    for cell in (*cells, None):
+        while (reaching := above.pop(len(spread), None)) is not None:
+            rows, found = reaching
+            if rows > 1:
+                above[len(spread)] = rows - 1, found
+            spread.append(found)
+        if cell is None:
+            break
+        found = cell.tag == "th", _text(cell)
+        rows, columns = _span(cell, "rowspan") or _MOST_ROWS, _span(cell, "colspan") or 1
+        budget.spend((columns - 1) * (1 + len(found[1]) // 32))  # each may become a name of its own
+        for _ in range(columns):
+            above.pop(len(spread), None)
+            if rows > 1:
+                above[len(spread)] = rows - 1, found
+            spread.append(found)
+    budget.spend(len(spread) - len(cells))
+    return spread
+
+
+def _span(cell: Any, attribute: str) -> int:
+    """How many columns or rows a cell takes; rows may be 0, which is all that follow."""
+    written = _NUMBER.match(cell.get(attribute, ""))
+    return min(int(written[1]), _MOST_ROWS if attribute == "rowspan" else _MOST_COLUMNS) if written is not None else 1
 
 
 def _text(cell: Any) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from capstan.plan.formats.charset import decode
 from capstan.plan.formats.html_tables import named_rows
 from capstan.plan.formats.library import library
+from capstan.plan.formats.limits import Budget
 from capstan.plan.formats.yaml_tree import parse_yaml
 
+_BREAK: Final = re.compile(r"<br\b", re.IGNORECASE)
 _MAX_BYTES: Final = 2 * 1024**2  # some seconds of reading, where other formats take one for four times as much
 
 
@@ -26,9 +29,10 @@ def plan_markdown(prefix: str) -> Callable[[bytes, str], Any]:
             raise ValueError(f"larger than {_MAX_BYTES:,} bytes")
         front, text = _split(decode(body, charset).replace("\r\n", "\n"))
         blocks = list(_blocks(markdown.parse(text)))
+        budget = Budget()
         return {
             "frontMatter": front,
-            "tables": [table for block in blocks if (table := _table(block)) is not None],
+            "tables": [table for block in blocks if (table := _table(block, budget)) is not None],
             "sections": [section for section in _sections(blocks) if section["heading"].startswith(prefix)],
         }
 
@@ -59,7 +63,7 @@ def _blocks(tokens: list[Any]) -> Iterator[list[Any]]:
             block = []
 
 
-def _table(block: list[Any]) -> list[dict[str, str]] | None:
+def _table(block: list[Any], budget: Budget) -> list[dict[str, str]] | None:
     if block[0].type != "table_open":
         return None
     rows: list[list[str]] = []
@@ -68,7 +72,7 @@ def _table(block: list[Any]) -> list[dict[str, str]] | None:
             rows.append([])
         elif token.type == "inline":
             rows[-1].append(_inline(token).strip())
-    return named_rows(rows[0], rows[1:])
+    return named_rows(rows[0], rows[1:], budget)
 
 
 def _sections(blocks: list[list[Any]]) -> Iterator[dict[str, Any]]:
@@ -102,6 +106,8 @@ def _inline(token: Any) -> str:
             case "softbreak":
                 pieces.append(" ")
             case "hardbreak":
+                pieces.append("\n")
+            case "html_inline" if _BREAK.match(child.content):  # the only way to break a line in a table
                 pieces.append("\n")
             case "image":
                 pieces.append(_inline(child))

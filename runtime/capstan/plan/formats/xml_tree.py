@@ -14,6 +14,9 @@ from xml.parsers import expat
 from capstan.plan.formats.charset import decode
 from capstan.plan.formats.limits import MAX_DEPTH, Budget
 
+# What the parser passes over in an attribute, where a document type elsewhere might have declared it.
+_TAG: Final = re.compile(rb"""<[^<>"']*(?:(?:"[^"]*"|'[^']*')[^<>"']*)*""")
+_ENTITY: Final = re.compile(rb"&(?!#|(?:amp|lt|gt|quot|apos);)([^;]*)")
 _NIL: Final = "http://www.w3.org/2001/XMLSchema-instance nil"
 _DECLARED: Final = re.compile(rb"""^(?:\xef\xbb\xbf)?<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 
@@ -34,25 +37,34 @@ def read_xml(body: bytes, charset: str) -> Root:
     declared = _DECLARED.match(body)
     # Decoded here, for the parser knows few encodings; what the declaration says of them is overruled.
     text = decode(body, charset or (declared[1].decode() if declared is not None else ""))
+    data = text.encode("utf-8", "replace")
     builder = _Builder()
     parser = expat.ParserCreate("utf-8", namespace_separator=" ")
     parser.buffer_text = True
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.segments.append
-    parser.StartDoctypeDeclHandler = _doctype
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        tag = _TAG.match(data, parser.CurrentByteIndex)
+        if attributes and tag is not None and (skipped := _ENTITY.search(tag[0])) is not None:
+            _skipped(skipped[1].decode(), 0)
+        builder.start(name, attributes)
+
+    def doctype(_: str, system: str | None, __: str | None, internal: int) -> None:
+        if internal:
+            raise ValueError("its document type declares entities or attributes of its own, which is refused")
+        if system is not None:
+            parser.StartElementHandler = start
+
+    parser.StartDoctypeDeclHandler = doctype
     parser.SkippedEntityHandler = _skipped
     try:
-        parser.Parse(text.encode("utf-8", "replace"), True)
+        parser.Parse(data, True)
     except expat.ExpatError as error:
         message = expat.ErrorString(error.code)
         raise ValueError(f"line {error.lineno}, column {error.offset + 1}: {message}") from None
     return Root(builder.name, builder.root)
-
-
-def _doctype(_: str, __: str | None, ___: str | None, internal: int) -> None:
-    if internal:
-        raise ValueError("its document type declares entities or attributes of its own, which is refused")
 
 
 def _skipped(name: str, _: int) -> None:
