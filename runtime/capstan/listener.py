@@ -107,7 +107,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._is_head_whole:  # a trailer is no header: whoever stands in front of us has not looked at it
-            super().on_header(name, value)
+            super().on_header(name, value.rstrip(b" \t"))  # blanks around a value are no part of it
 
     def on_headers_complete(self) -> None:
         self._is_head_whole = True

@@ -18,7 +18,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import BlobResourceContents, CallToolResult, EmbeddedResource, ImageContent, TextContent
 
-from journeys.running import Capstan, client, serving
+from journeys.running import Capstan, client, exchange, serving
 from support import HANG, RecordingUpstream, reply
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -647,6 +647,21 @@ async def test_a_request_id_that_is_still_being_answered_is_refused(
         assert two.status_code == 400
         gate.set()
         assert (await one).json()["result"]["structuredContent"] == {"order": "A"}
+
+
+async def test_blanks_around_the_value_of_a_header_are_no_part_of_it(
+    server: Capstan, upstream: RecordingUpstream
+) -> None:
+    meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
+    params = {"name": "read-order", "arguments": {"order_id": "A"}, "_meta": meta}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    lines = (
+        "POST /mcp HTTP/1.1", "Host: localhost", "Content-Type: application/json", "Connection: close",
+        "Accept: application/json, text/event-stream", "MCP-Protocol-Version: 2026-07-28 ", "Mcp-Method:\ttools/call\t",
+        "Mcp-Name:  read-order  ", f"Content-Length: {len(body)}", "", body,
+    )  # fmt: skip
+    assert b"HTTP/1.1 200" in await exchange(server.mcp, "\r\n".join(lines).encode())
+    assert upstream.last.target.startswith("/orders/A")
 
 
 @pytest.mark.parametrize("mode", ERAS)
