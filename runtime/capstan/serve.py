@@ -31,6 +31,7 @@ from capstan.listener import LINGER_SECONDS, Listener, Protocol
 from capstan.load.files import find_files
 from capstan.plan.build import plan_file
 from capstan.plan.site import PortPlan, Site, join_plans
+from capstan.plan.types import CapabilityPlan
 from capstan.settings import Settings, is_loopback
 from capstan.workers import ServeError, run_workers
 
@@ -55,6 +56,7 @@ class Options:
     environ: Mapping[str, str] = field(default_factory=dict)
     workers: int = 1
     watch: bool = False
+    stdio: bool = False  # the MCP adapters alone, on standard input and output, whatever their ports
     origins: frozenset[str] = frozenset()
     hosts: frozenset[str] = frozenset()
     stand_ins: Mapping[str, str] = field(default_factory=dict)  # host -> origin, as in Settings
@@ -93,8 +95,16 @@ def load_site(options: Options) -> tuple[Site, tuple[Problem, ...]]:
     if unknown:
         names = ", ".join(sorted(unknown))
         raise ServeError(f"--base-uri names a namespace that no file consumes: {names}")
+    if options.stdio:
+        plans = [_on_stdio(plan) for plan in plans if plan.mcp]
+        if not plans:
+            raise ServeError("--stdio speaks MCP, and no file here has an MCP adapter")
     site, told = join_plans(plans, options.host)
     return site, tuple(in_file_order([*warnings, *told], files))
+
+
+def _on_stdio(plan: CapabilityPlan) -> CapabilityPlan:
+    return replace(plan, rest=(), control=None, mcp=tuple(replace(adapter, port=None) for adapter in plan.mcp))
 
 
 # --- the server
