@@ -158,7 +158,8 @@ def test_stdio_needs_something_to_speak_of(tmp_path: Path, capsys: pytest.Captur
     path = tmp_path / "rest.yaml"
     path.write_text(
         "naftiko: 1.0.0-alpha2\ncapability:\n  exposes:\n  - type: rest\n    namespace: r\n    port: 8080\n"
-        "    resources:\n    - {path: /a, operations: [{method: GET, name: a, outputParameters: [{type: string, value: x}]}]}\n"
+        "    resources:\n    - path: /a\n"
+        "      operations: [{method: GET, name: a, outputParameters: [{type: string, value: x}]}]\n"
     )
     assert main(["serve", str(path), "--stdio"]) == 1
     assert "no file here has an MCP adapter" in capsys.readouterr().err
