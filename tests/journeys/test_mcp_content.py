@@ -12,14 +12,19 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from mcp.client.client import Client
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    INVALID_PARAMS,
+    Annotations,
     AudioContent,
     BlobResourceContents,
     CallToolResult,
     EmbeddedResource,
     ImageContent,
+    PromptMessage,
     ResourceLink,
     TextContent,
+    TextResourceContents,
 )
 
 from capstan.plan.build import plan_file
@@ -98,6 +103,32 @@ capability:
       inputParameters: [{{name: data, type: string, description: Base64.}}]
       content: [{{type: image, mimeType: image/png, data: '{{{{data}}}}'}}]
       outputParameters: [{{name: kind, type: string, value: picture}}]
+    resources:
+    - {{name: terms, uri: 'note://terms', description: Terms., text: 'Of {{{{env.SHOP}}}} {{and}} more.'}}
+    - name: note
+      uri: note://{{id}}/{{order-kind}}
+      mimeType: application/json
+      text: '{{"id": "{{id}}", "kind": "{{{{order_kind}}}}", "other": {{}}}}'
+    - {{name: seal, uri: 'note://seal', mimeType: image/png, blob: iVBORw0KGgo=}}
+    - {{name: raw, uri: 'note://raw', blob: aGk=}}
+    prompts:
+    - name: look
+      description: Look at it.
+      arguments:
+      - {{name: who}}
+      - {{name: where, required: false}}
+      messages:
+      - role: user
+        content: {{type: text, text: 'For {{{{who}}}}, {{who}} of {{{{env.SHOP}}}}.', annotations: {{priority: 1}}}}
+      - role: assistant
+        content:
+        - {{type: image, file: ./logo.png}}
+        - {{type: resource, resource: {{uri: 'note://{{{{who}}}}/a', text: 'Of {{{{who}}}}.'}}}}
+        - {{type: resource, resource: {{uri: '{{{{where}}}}', text: There.}}}}
+        - {{type: resource_link, uri: 'note://terms', name: Terms}}
+    - name: see
+      arguments: [{{name: photo}}]
+      messages: [{{role: user, content: {{type: audio, mimeType: audio/wav, data: '{{{{photo}}}}'}}}}]
 """
 ENVIRON = {"CAPSTAN_MAX_PARSED_BYTES": "20000"}
 
@@ -132,6 +163,15 @@ class Caller:
     async def call_tool(self, name: str, arguments: dict[str, Any]) -> CallToolResult:
         async with Client(self.url, mode=self.era) as client:
             return await client.call_tool(name, arguments)
+
+    async def read(self, uri: str) -> TextResourceContents | BlobResourceContents:
+        async with Client(self.url, mode=self.era) as client:
+            (content,) = (await client.read_resource(uri)).contents
+            return content
+
+    async def prompt(self, name: str, arguments: dict[str, str]) -> list[PromptMessage]:
+        async with Client(self.url, mode=self.era) as client:
+            return (await client.get_prompt(name, arguments)).messages
 
 
 @pytest.fixture(params=["auto", "legacy"])
@@ -242,6 +282,55 @@ async def test_a_file_of_a_content_is_watched(server: Capstan, folder: Path) -> 
             if base64.b64decode(image.data) == PNG + b"more":
                 return
             await asyncio.sleep(0.05)
+
+
+async def test_a_resource_holds_what_its_file_says(client: Caller) -> None:
+    terms = await client.read("note://terms")
+    assert terms == TextResourceContents(uri="note://terms", mime_type="text/plain", text="Of Shop of all {and} more.")
+    seal = await client.read("note://seal")
+    assert seal == BlobResourceContents(uri="note://seal", mime_type="image/png", blob="iVBORw0KGgo=")
+    raw = await client.read("note://raw")
+    assert raw == BlobResourceContents(uri="note://raw", mime_type="application/octet-stream", blob="aGk=")
+
+
+async def test_variables_of_the_uri_are_filled_into_a_text(client: Caller) -> None:
+    note = await client.read("note://a%20%7Bid%7D/x")
+    assert isinstance(note, TextResourceContents)
+    assert json.loads(note.text) == {"id": "a {id}", "kind": "x", "other": {}}
+    assert note.mime_type == "application/json"
+
+
+async def test_resources_that_a_file_says_are_listed(client: Caller) -> None:
+    async with Client(client.url, mode=client.era) as one:
+        listed = {r.uri: r.mime_type for r in (await one.list_resources()).resources}
+        templates = {t.uri_template: t.mime_type for t in (await one.list_resource_templates()).resource_templates}
+    assert listed == {
+        "note://terms": "text/plain", "note://seal": "image/png", "note://raw": "application/octet-stream",
+    }  # fmt: skip
+    assert templates == {"note://{id}/{order_kind}": "application/json"}
+
+
+async def test_a_message_of_a_prompt_holds_blocks_and_a_list_of_them_is_as_many_messages(client: Caller) -> None:
+    messages = await client.prompt("look", {"who": "a/b", "where": "note://c"})
+    assert [message.role for message in messages] == ["user", *["assistant"] * 4]
+    text, _, note, there, link = [message.content for message in messages]
+    assert isinstance(text, TextContent)
+    assert (text.text, text.annotations) == ("For a/b, a/b of Shop of all.", Annotations(priority=1))
+    assert isinstance(messages[1].content, ImageContent)
+    assert isinstance(note, EmbeddedResource)
+    assert note.resource == TextResourceContents(uri="note://a%2Fb/a", text="Of a/b.")
+    assert isinstance(there, EmbeddedResource)
+    assert there.resource.uri == "note://c"
+    assert link == ResourceLink(uri="note://terms", name="Terms")
+
+
+async def test_an_argument_of_a_prompt_that_is_no_base64_is_refused(client: Caller) -> None:
+    assert (await client.prompt("see", {"photo": WAV}))[0].content == AudioContent(data=WAV, mime_type="audio/wav")
+    async with Client(client.url, mode=client.era) as one:
+        with pytest.raises(MCPError) as caught:
+            await one.get_prompt("see", {"photo": "no!"})
+    assert caught.value.error.code == INVALID_PARAMS
+    assert caught.value.error.data["argument"] == "photo"
 
 
 async def test_the_files_of_contents_are_sources_of_the_plan(folder: Path) -> None:

@@ -69,7 +69,8 @@ class _Page:
 
     def _inside(self, name: str, unit: Told, indent: str, *, places: bool = False) -> Iterator[str]:
         takes = {key: {**item, "in": None} for key, item in unit["inputs"].items()}
-        does = [unit["call"], unit.get("steps"), unit.get("mappings"), unit["answer"]]
+        said = [unit.get("content"), unit.get("isError")]
+        does = [unit["call"], unit.get("steps"), unit.get("mappings"), unit["answer"], *said]
         first = next(((seen, known) for seen, did, known in self._printed if did == does), None)
         if first is not None and takes == first[0]:
             yield from self._wrapped(indent, f"the same as {first[1]}")
@@ -92,6 +93,8 @@ class _Page:
             yield from self._call(unit["call"], indent)
         elif "steps" not in unit:
             yield f"{indent}-> no call: the answer is all in the file"
+        for block in unit.get("content", ()):
+            yield from self._wrapped(indent, f"<- {'error, ' if unit.get('isError') else ''}{_block(block)}")
 
     def _forward(self, forward: Told) -> Iterator[str]:
         but = f" but {', '.join(forward['not'])}" if "not" in forward else ""
@@ -101,6 +104,11 @@ class _Page:
         yield from self._wrapped(_UNIT, f"with the caller's headers: {', '.join(forward['trusted']) or 'none'}")
 
     def _resource(self, resource: Told) -> Iterator[str]:
+        if "text" in resource:
+            yield ""
+            yield f"  {bold(resource['resource'])}  {dim('read')}"
+            yield from self._wrapped(_UNIT, f"-> {_short(resource['text'])}")
+            return
         if "files" not in resource:
             yield from self._unit(resource["resource"], resource)
             return
@@ -115,9 +123,9 @@ class _Page:
             yield f"{_UNIT}{name}: string, {'required' if argument['required'] else 'optional'}"
         for message in prompt["messages"]:
             if "text" in message:
-                text = " ".join(message["text"].split())
-                shown = text if len(text) <= 100 else text[:96] + " ..."
-                yield from self._wrapped(_UNIT, f"{message['role']}: {shown}")
+                yield from self._wrapped(_UNIT, f"{message['role']}: {_short(message['text'])}")
+            elif "content" in message:
+                yield from self._wrapped(_UNIT, f"{message['role']}: {_block(message['content'])}")
             else:
                 yield f"{_UNIT}{message['role']}: the answer of this call  {dim(message['effect'])}"
                 yield from self._inside(f"the prompt {prompt['prompt']}", message, _UNIT + "    ")
@@ -189,6 +197,18 @@ class _Page:
         members = data.items() if isinstance(data, Mapping) else (("-", item) for item in data)
         for key, value in members:
             yield from self._data(indent, "- " if key == "-" else f"{key}: ", value)
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 100 else text[:96] + " ..."
+
+
+def _block(block: Told) -> str:
+    """A content block on one line: what it is, and what tells it from others of its kind."""
+    fields = {**block, **block.get("resource", {})}
+    told = next((str(fields[key]) for key in ("text", "uri", "file", "data") if key in fields), "")
+    return f"{block['type']}: {_short(told)}"
 
 
 def _where(adapter: Told) -> str:

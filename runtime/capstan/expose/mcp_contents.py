@@ -19,6 +19,7 @@ from capstan.errors import BindError, CallError, UpstreamRefused
 from capstan.load.media_type import essence_of, is_json
 from capstan.plan.decode import is_binary
 from capstan.plan.formats.charset import charset_of, decode
+from capstan.plan.mcp_text import Text
 
 _NOT_FOUND_IN_SESSIONS: Final = -32002  # until 2025-11-25; retired since
 _GONE: Final = (404, 410)
@@ -84,6 +85,14 @@ def contents_of(uri: str, read: Read, declared: str | None, *, binary: bool) -> 
         blob = base64.b64encode(content).decode()
         one = types.BlobResourceContents(uri=uri, blob=blob, mime_type=media_type)
     return types.ReadResourceResult(contents=[one])
+
+
+def fill_text(parts: Text, arguments: Mapping[str, str], limit: int) -> str:
+    """The text with its arguments; an absent one leaves nothing, and what a value holds is never read as a template."""
+    texts = [part if isinstance(part, str) else arguments.get(part.name, "") for part in parts]
+    if sum(map(len, texts)) > limit:
+        raise BindError("bad-argument", f"with these arguments the text is longer than {limit:,} characters")
+    return "".join(texts)
 
 
 def block_of(fields: Mapping[str, Any]) -> types.ContentBlock:

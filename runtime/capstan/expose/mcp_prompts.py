@@ -14,12 +14,11 @@ from capstan.call.unit import LiveUnit
 from capstan.errors import BindError, CallError
 from capstan.expose.arguments import TextReader
 from capstan.expose.calllog import log_fault, log_read
-from capstan.expose.mcp_contents import content_block, error_of, our_fault, read_answer
+from capstan.expose.mcp_contents import block_of, content_block, error_of, fill_text, our_fault, read_answer
 from capstan.load.schema import suggest
+from capstan.plan.content import BlockPlan, fill
+from capstan.plan.mcp_text import Text
 from capstan.plan.types import MessageCallPlan, PromptPlan
-from capstan.plan.values import FromInput
-
-_Text = tuple[str | FromInput, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class _LivePrompt:
     def __init__(self, plan: PromptPlan, live: Mapping[int, LiveUnit]) -> None:
         self.plan = plan
         self._names = frozenset(argument.name for argument in plan.arguments)
-        self._messages: list[tuple[types.Role, _Text | _Called]] = [
+        self._messages: list[tuple[types.Role, Text | BlockPlan | _Called]] = [
             (m.role, _called(m.content, live) if isinstance(m.content, MessageCallPlan) else m.content)
             for m in plan.messages
         ]
@@ -80,8 +79,11 @@ class _LivePrompt:
             if isinstance(content, _Called):
                 block = await _answer(content, arguments, limit, changed=changed)
                 changed = changed or content.live.unit.effect != "read"
+            elif isinstance(content, BlockPlan):
+                (fields,) = fill((content,), arguments, limit)
+                block = block_of(fields)
             else:
-                block = types.TextContent(text=_fill(content, arguments, limit))
+                block = types.TextContent(text=fill_text(content, arguments, limit))
             messages.append(types.PromptMessage(role=role, content=block))
         return types.GetPromptResult(description=self.plan.description or None, messages=messages)
 
@@ -108,14 +110,6 @@ async def _answer(called: _Called, arguments: Mapping[str, str], limit: int, *, 
         if changed:
             error.outcome, error.retry_safe = "partly", False
         raise
-
-
-def _fill(parts: _Text, arguments: Mapping[str, str], limit: int) -> str:
-    """The text with its arguments; an absent one leaves nothing, and what a value holds is never read as a template."""
-    texts = [part if isinstance(part, str) else arguments.get(part.name, "") for part in parts]
-    if sum(map(len, texts)) > limit:
-        raise BindError("bad-argument", f"with these arguments the prompt is longer than {limit:,} characters")
-    return "".join(texts)
 
 
 def _prompt(plan: PromptPlan) -> types.Prompt:

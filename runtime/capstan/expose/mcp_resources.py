@@ -23,13 +23,15 @@ from capstan.expose.mcp_contents import (
     as_text,
     contents_of,
     error_of,
+    fill_text,
     is_gone,
     no_resource,
     our_fault,
     read_answer,
 )
 from capstan.load.uri import canonical
-from capstan.plan.types import FolderPlan, ResourcePlan, UnitPlan
+from capstan.plan.mcp_text import Text
+from capstan.plan.types import FolderPlan, InlinePlan, ResourcePlan, UnitPlan
 
 logger = logging.getLogger(__name__)
 
@@ -46,10 +48,18 @@ class _Called:
     arguments: TextReader
 
 
+@dataclass(frozen=True, slots=True)
+class _Inline:
+    """A resource that the file says itself."""
+
+    plan: ResourcePlan
+    content: Text | bytes
+
+
 class LiveResources:
     def __init__(self, plans: Sequence[ResourcePlan], live: Mapping[int, LiveUnit]) -> None:
-        self._fixed: dict[str, _Called] = {}
-        self._templates: list[_Called] = []
+        self._fixed: dict[str, _Called | _Inline] = {}
+        self._templates: list[_Called | _Inline] = []
         self._folders: list[tuple[str, ResourcePlan, FolderPlan]] = []
         self._listed: list[types.Resource] = []
         self._told: set[str] = set()  # folders that were said to be cut short
@@ -58,7 +68,11 @@ class LiveResources:
             if isinstance(plan.source, FolderPlan):
                 self._folders.append((str(plan.uri).rstrip("/") + "/", plan, plan.source))
                 continue
-            called = _Called(plan, live[id(plan.source)], TextReader(plan.source, plan.slots))
+            called: _Called | _Inline
+            if isinstance(plan.source, InlinePlan):
+                called = _Inline(plan, plan.source.content)
+            else:
+                called = _Called(plan, live[id(plan.source)], TextReader(plan.source, plan.slots))
             if plan.uri.holes:
                 self._templates.append(called)
                 self.templates.append(_template(plan))
@@ -136,7 +150,10 @@ async def _read(
     return contents_of(asked, read, plan.mime_type, binary=plan.binary)
 
 
-async def _answer(called: _Called, values: Mapping[str, str], limit: int) -> tuple[Read, int]:
+async def _answer(called: _Called | _Inline, values: Mapping[str, str], limit: int) -> tuple[Read, int]:
+    if isinstance(called, _Inline):
+        content = called.content
+        return Read(content if isinstance(content, bytes) else fill_text(content, values, limit), None), 200
     answer = await called.live.call(called.arguments.read(values))
     return await read_answer(answer, limit, called.plan.mime_type, binary=called.plan.binary), answer.status
 

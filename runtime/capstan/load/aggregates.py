@@ -185,7 +185,7 @@ class _Resolver:
 
 def _described(resource: model.McpResource) -> model.McpResource:
     unit = resource.source
-    if isinstance(unit, model.Written):
+    if not isinstance(unit, model.Unit):
         return resource
     return replace(
         resource, title=resource.title or unit.title, description=resource.description or unit.description,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
 from capstan.load import model
-from capstan.load.content import check_media_type
+from capstan.load.content import check_media_type, encoded, is_base64, parse_blocks
 from capstan.load.node import Node
 from capstan.load.uri import UriTemplate, parse_uri
 
@@ -55,10 +56,31 @@ def _resource(name: str, node: Node, read_unit: ReadUnit) -> model.McpResource:
         uri=uri,
         mime_type=mime_type,
         binary=node.data.get("binary") is True,
-        source=_folder(node, uri) if "location" in node else _of_uri(read_unit(name, node), node, uri, lost=bad_uri),
+        source=_source(name, node, uri, read_unit, lost=bad_uri),
         at=node.at(),
         uri_at=node.at("uri"),
     )
+
+
+def _source(
+    name: str, node: Node, uri: UriTemplate, read_unit: ReadUnit, *, lost: bool
+) -> model.Unit | model.Written | model.Inline:
+    for key in ("text", "blob"):
+        if key in node:
+            return _inline(node, key)
+    return _folder(node, uri) if "location" in node else _of_uri(read_unit(name, node), node, uri, lost=lost)
+
+
+def _inline(node: Node, key: str) -> model.Inline:
+    """What is in a resource, written here."""
+    for other in ("blob", "location", "binary", *_DYNAMIC):
+        if other in node and other != key:
+            message = f"a resource has '{other}' or '{key}', not both"
+            node.reader.problem("ambiguous-call", message, node.at(other), key=True)
+    if key == "text":
+        return model.Inline(node.text(key) or "", at=node.at(key))
+    text = encoded(node, key)
+    return model.Inline(base64.b64decode(text) if is_base64(text) else b"", at=node.at(key))
 
 
 def _folder(node: Node, uri: UriTemplate) -> model.Written:
@@ -125,6 +147,9 @@ def _message(prompt: str, node: Node, given: tuple[model.Parameter, ...], read_u
         for key in dynamic:
             message = f"a message has '{key}' or 'content', not both"
             node.reader.problem("ambiguous-call", message, node.at(key), key=True)
+        content = node.data["content"]
+        if isinstance(content, (dict, list)):
+            return model.PromptMessage(role, parse_blocks(node, "content", templates=False), at=node.at("content"))
         return model.PromptMessage(role, node.text("content") or "", at=node.at("content"))
     if not dynamic:
         node.reader.problem("missing-keyword", "a message needs 'content', a 'call' or 'steps'", node.at())

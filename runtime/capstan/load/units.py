@@ -35,7 +35,7 @@ def with_units(adapter: model.Adapter, change: Change) -> model.Adapter:
 
 
 def _resource(resource: model.McpResource, change: Change) -> model.McpResource:
-    if isinstance(resource.source, model.Written):
+    if not isinstance(resource.source, model.Unit):
         return resource
     return replace(resource, source=change(resource.source))
 
@@ -44,7 +44,7 @@ def _prompt(prompt: model.McpPrompt, change: Change) -> model.McpPrompt:
     if isinstance(prompt.messages, model.Written):
         return prompt
     messages = tuple(
-        message if isinstance(message.content, str) else replace(message, content=change(message.content))
+        replace(message, content=change(message.content)) if isinstance(message.content, model.Unit) else message
         for message in prompt.messages
     )
     return replace(prompt, messages=messages)

@@ -16,6 +16,7 @@ from capstan.load.expression import Hole, fold
 from capstan.load.units import units_of
 from capstan.plan import types
 from capstan.plan.consumed import Consumed
+from capstan.plan.content import BlockPlan
 from capstan.plan.credentials import Credentials
 from capstan.plan.flow import ScriptRun
 from capstan.plan.forward import plan_forward
@@ -228,7 +229,7 @@ class _Builder:
         return types.McpPlan(
             adapter.namespace, adapter.address, adapter.port, self.capability.title,
             adapter.description or self.capability.description, tuple(tools),
-            plan_resources(adapter, self._of_mcp(adapter), self.problems),
+            plan_resources(adapter, self._of_mcp(adapter), self.variables, self.problems),
             plan_prompts(adapter, self._of_mcp(adapter), self.variables, self.problems), adapter.at,
         )  # fmt: skip
 
@@ -241,6 +242,8 @@ def _read_files(adapters: list[types.McpPlan]) -> list[str]:
     prompts = [prompt.file for adapter in adapters for prompt in adapter.prompts]
     contents = [tool.unit.content for adapter in adapters for tool in adapter.tools]
     blocks = [block for content in contents if content is not None for block in content.blocks]
+    messages = [message.content for adapter in adapters for prompt in adapter.prompts for message in prompt.messages]
+    blocks += [content for content in messages if isinstance(content, BlockPlan)]
     return [file for file in (*prompts, *(block.file for block in blocks)) if file is not None]
 
 

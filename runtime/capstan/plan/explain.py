@@ -17,6 +17,7 @@ from capstan.plan.types import (
     FlowPlan,
     FolderPlan,
     ForwardPlan,
+    InlinePlan,
     MessageCallPlan,
     MessagePlan,
     PromptPlan,
@@ -89,6 +90,9 @@ def _resource(resource: ResourcePlan) -> dict[str, Any]:
     match resource.source:
         case FolderPlan():
             return {**told, "name": resource.name, "files": str(resource.source.path)}
+        case InlinePlan(content):
+            said = f"{len(content)} bytes" if isinstance(content, bytes) else "".join(map(_inline, content))
+            return {**told, "name": resource.name, "text": said}
         case UnitPlan():
             return {**told, **_unit(resource.source)}
         case _:
@@ -106,6 +110,8 @@ def _message(message: MessagePlan) -> dict[str, Any]:
     match message.content:
         case MessageCallPlan():
             return _unit(message.content.unit)
+        case BlockPlan():
+            return {"content": _block(message.content)}
         case tuple():
             return {"text": "".join(map(_inline, message.content))}
         case _:

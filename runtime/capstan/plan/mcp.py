@@ -2,50 +2,72 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from capstan.errors import Problem
 from capstan.load import model
 from capstan.load.document import Place
-from capstan.load.expression import match_name
 from capstan.load.files import is_file, is_folder
-from capstan.load.schema import suggest
 from capstan.plan import types
+from capstan.plan.content import BlockPlan, plan_blocks
 from capstan.plan.files import find, read_text
+from capstan.plan.mcp_text import Text, Texts
 from capstan.plan.values import ABSENT, FromInput
 from capstan.plan.variables import Variables
 
-_NAME: Final = r"\s*([A-Za-z0-9_.-]+)\s*"
-_PLACEHOLDER: Final = re.compile(rf"\{{\{{\{{{_NAME}\}}\}}\}}|\{{\{{{_NAME}\}}\}}|\{{([A-Za-z0-9_.-]+)\}}")
-
 PlanUnit = Callable[[model.Unit], tuple[types.UnitPlan, dict[str, str]]]
-Text = tuple[str | FromInput, ...]
 
 
 def plan_resources(
-    adapter: model.McpAdapter, plan_unit: PlanUnit, problems: list[Problem]
+    adapter: model.McpAdapter, plan_unit: PlanUnit, variables: Variables, problems: list[Problem]
 ) -> tuple[types.ResourcePlan, ...]:
-    return tuple(_resource(item, adapter.max_binary_bytes, plan_unit, problems) for item in adapter.resources)
+    return tuple(
+        _inline(item, item.source, variables, problems)
+        if isinstance(item.source, model.Inline)
+        else _resource(item, item.source, adapter.max_binary_bytes, plan_unit, problems)
+        for item in adapter.resources
+    )
+
+
+def _inline(
+    item: model.McpResource, said: model.Inline, variables: Variables, problems: list[Problem]
+) -> types.ResourcePlan:
+    """A resource whose content is in the file."""
+    if isinstance(said.content, bytes):
+        source, mime_type = types.InlinePlan(said.content), "application/octet-stream"
+        used: Container[str] = ()
+    else:
+        texts = Texts(item.uri.holes, "uri has no variable", "reads it", variables, problems)
+        parts = texts.parts(said.content, said.at)
+        source, mime_type = types.InlinePlan(parts), "text/plain"
+        used = {part.name for part in parts if isinstance(part, FromInput)}
+    _tell_unused(((name, item.uri_at) for name in item.uri.holes), used, "variable", problems)
+    return types.ResourcePlan(
+        item.name, item.title, item.description, item.uri, item.mime_type or mime_type,
+        isinstance(said.content, bytes), source, (), at=item.at,
+    )  # fmt: skip
 
 
 def _resource(
-    item: model.McpResource, max_binary: int | None, plan_unit: PlanUnit, problems: list[Problem]
+    item: model.McpResource,
+    said: model.Unit | model.Written,
+    max_binary: int | None,
+    plan_unit: PlanUnit,
+    problems: list[Problem],
 ) -> types.ResourcePlan:
     slots: Mapping[str, str] = {}
     source: types.UnitPlan | types.FolderPlan
-    if isinstance(item.source, model.Written):
-        source = types.FolderPlan(find(item.source, is_folder, "folder", problems) or Path(), max_binary)
+    if isinstance(said, model.Written):
+        source = types.FolderPlan(find(said, is_folder, "folder", problems) or Path(), max_binary)
     else:
-        source, slots = plan_unit(item.source)
-        _check(item.source, source, slots, "variable of the uri", f"'{item.name}' is read", item.uri_at, problems)
-        if item.binary and source.is_mapped and not item.source.refused:
+        source, slots = plan_unit(said)
+        _check(said, source, slots, "variable of the uri", f"'{item.name}' is read", item.uri_at, problems)
+        if item.binary and source.is_mapped and not said.refused:
             message = "what is put together here is JSON, and no binary content"
             problems.append(Problem("ambiguous-call", message, (item.at / "binary").location()))
-        if not item.source.refused:
+        if not said.refused:
             _tell_unused(((name, item.uri_at) for name in item.uri.holes), slots, "variable", problems)
     return types.ResourcePlan(
         item.name, item.title, item.description or getattr(source, "description", ""), item.uri, item.mime_type,
@@ -74,9 +96,10 @@ class _Prompt:
         if isinstance(item.messages, model.Written):
             file = find(item.messages, is_file, "file", self.problems)
             text = read_text(file, item.messages.at, self.problems) if file is not None else ""
-            messages: tuple[types.MessagePlan, ...] = (types.MessagePlan("user", self._text(text, item.messages.at)),)
+            parts = self._texts().parts(text, item.messages.at)
+            messages: tuple[types.MessagePlan, ...] = (types.MessagePlan("user", parts),)
         else:
-            messages = tuple(types.MessagePlan(m.role, self._content(m)) for m in item.messages)
+            messages = tuple(types.MessagePlan(m.role, content) for m in item.messages for content in self._contents(m))
         refused = isinstance(item.messages, tuple) and any(getattr(m.content, "refused", False) for m in item.messages)
         if not refused:
             _tell_unused(((a.name, a.at) for a in item.arguments), _used(messages), "argument", self.problems)
@@ -96,43 +119,24 @@ class _Prompt:
                 required = required or any(i.name == name and i.required for i in message.content.unit.inputs)
         return types.PromptArgumentPlan(argument.name, argument.title, argument.description, required)
 
-    def _content(self, message: model.PromptMessage) -> Text | types.MessageCallPlan:
+    def _contents(self, message: model.PromptMessage) -> Iterator[Text | BlockPlan | types.MessageCallPlan]:
+        """A message of the protocol has one content: several make as many messages."""
         if isinstance(message.content, str):
-            return self._text(message.content, message.at)
-        unit, slots = self.plan_unit(message.content)
-        what = f"the prompt '{self.item.name}' is asked for"
-        _check(message.content, unit, slots, "argument of the prompt", what, message.at, self.problems)
-        return types.MessageCallPlan(unit, tuple(slots.items()))
-
-    def _text(self, text: str, at: Place) -> Text:
-        """A text with arguments in it. `{{x}}` must be one of them or a setting; `{x}` is text where it is none."""
-        names = [argument.name for argument in self.item.arguments]
-        parts: list[str | FromInput] = []
-        end = 0
-        for match in _PLACEHOLDER.finditer(text):
-            name = match[1] or match[2]
-            if name is None and match[3] not in names:
-                continue
-            parts.append(text[end : match.start()])
-            parts.append(FromInput(match[3]) if name is None else self._value(name, names, at))
-            end = match.end()
-        parts.append(text[end:])
-        return tuple(part for part in parts if part != "")
-
-    def _value(self, name: str, names: list[str], at: Place) -> str | FromInput:
-        found = match_name(name, names)
-        if found is not None:
-            return FromInput(found)
-        if self.variables.is_setting(name):
-            secret = self.variables.lookup(name, at, implicit=False)
-            return secret.reveal() if secret is not None else ""
-        if self.variables.declares(name):
-            message = f"'{{{{{name}}}}}' would give a bound variable to whoever asks for the prompt"
-            self.problems.append(Problem("secret-in-answer", message, at.location()))
+            yield self._texts().parts(message.content, message.at)
+        elif isinstance(message.content, tuple):
+            yield from plan_blocks(message.content, self._texts().parts, self.problems)
         else:
-            message = f"the prompt has no argument '{name}'"
-            self.problems.append(Problem("unknown-name", message, at.location(), suggest(name, names)))
-        return ""
+            yield self._call(message, message.content)
+
+    def _texts(self) -> Texts:
+        names = [argument.name for argument in self.item.arguments]
+        return Texts(names, "prompt has no argument", "asks for the prompt", self.variables, self.problems)
+
+    def _call(self, message: model.PromptMessage, said: model.Unit) -> types.MessageCallPlan:
+        unit, slots = self.plan_unit(said)
+        what = f"the prompt '{self.item.name}' is asked for"
+        _check(said, unit, slots, "argument of the prompt", what, message.at, self.problems)
+        return types.MessageCallPlan(unit, tuple(slots.items()))
 
 
 def _used(messages: Sequence[types.MessagePlan]) -> set[str]:
@@ -142,7 +146,12 @@ def _used(messages: Sequence[types.MessagePlan]) -> set[str]:
         if isinstance(message.content, types.MessageCallPlan):
             used |= {name for name, _ in message.content.slots}
         else:
-            used |= {part.name for part in message.content if isinstance(part, FromInput)}
+            texts = (
+                [text.parts for _, text in message.content.filled]
+                if isinstance(message.content, BlockPlan)
+                else [message.content]
+            )
+            used |= {part.name for parts in texts for part in parts if isinstance(part, FromInput)}
     return used
 
 

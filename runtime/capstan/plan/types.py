@@ -16,7 +16,7 @@ from capstan.load.model import Effect, Hints, Where
 from capstan.load.schema import Checker
 from capstan.load.uri import UriTemplate
 from capstan.plan.auth import AuthPlan
-from capstan.plan.content import ContentPlan
+from capstan.plan.content import BlockPlan, ContentPlan
 from capstan.plan.decode import Decoder, Passing
 from capstan.plan.flow import AssertPlan, Declared, FlowAnswer, ForeachPlan, LookupPlan, ScriptRun
 from capstan.plan.request import RequestPlan
@@ -223,6 +223,13 @@ class FolderPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class InlinePlan:
+    """What the file says itself: a text, in which variables of the URI may stand, or bytes."""
+
+    content: tuple[str | FromInput, ...] | bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ResourcePlan:
     name: str
     title: str | None
@@ -230,7 +237,7 @@ class ResourcePlan:
     uri: UriTemplate
     mime_type: str | None
     binary: bool
-    source: UnitPlan | FolderPlan
+    source: UnitPlan | FolderPlan | InlinePlan
     slots: tuple[tuple[str, str], ...]  # variable of the URI, and the input it fills
     at: Place = field(repr=False, compare=False)
 
@@ -254,7 +261,7 @@ class MessageCallPlan:
 @dataclass(frozen=True, slots=True)
 class MessagePlan:
     role: Literal["user", "assistant"]
-    content: tuple[str | FromInput, ...] | MessageCallPlan
+    content: tuple[str | FromInput, ...] | BlockPlan | MessageCallPlan
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,14 @@ from capstan.load.model.common import place
 
 
 @dataclass(frozen=True, slots=True)
+class Inline:
+    """What is in a resource, where the file says it itself: a text, or bytes."""
+
+    content: str | bytes
+    at: Place = place()
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """One content block. `fields` are those of the protocol, whose texts may be templates, without `file`."""
 

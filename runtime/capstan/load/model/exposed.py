@@ -9,6 +9,7 @@ from typing import Any, Literal
 from capstan.load.document import Place
 from capstan.load.expression import PathTemplate
 from capstan.load.model.common import Parameter, Written, place
+from capstan.load.model.content import Block, Inline
 from capstan.load.model.unit import Unit
 from capstan.load.uri import UriTemplate
 
@@ -92,7 +93,7 @@ class McpTool:
 
 @dataclass(frozen=True, slots=True)
 class McpResource:
-    """Data to read: what a unit answers, or the files of a folder."""
+    """Data to read: what a unit answers, the files of a folder, or what is written here."""
 
     name: str
     title: str | None
@@ -100,7 +101,7 @@ class McpResource:
     uri: UriTemplate
     mime_type: str | None
     binary: bool
-    source: Unit | Written
+    source: Unit | Written | Inline
     at: Place = place()
     uri_at: Place = place()
 
@@ -116,10 +117,10 @@ class PromptArgument:
 
 @dataclass(frozen=True, slots=True)
 class PromptMessage:
-    """One message: text with arguments in it, or what a unit answers."""
+    """One message: text with arguments in it, blocks of the protocol, or what a unit answers."""
 
     role: Literal["user", "assistant"]
-    content: str | Unit
+    content: str | tuple[Block, ...] | Unit
     at: Place = place()
 
 
