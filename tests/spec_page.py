@@ -15,6 +15,7 @@ A `run` block after an example calls what it exposes:
     > GET /orders/o-1             what reaches the consumed API, and no more; a body behind it, `> Header: value` below
     < 200 {"id": "o-1"}           what that answers; status and media type (`text/csv`) may be left out
     = {"id": "o-1"}               what the caller gets; `! code` where it is an error. A line that is indented goes on
+    ? {"ok": true}                what the user gives when asked
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,7 @@ from urllib.parse import urlsplit
 import httpx2
 from mcp.shared.exceptions import MCPError
 
+from capstan.call.conversation import Question
 from capstan.call.unit import Answer
 from capstan.errors import CallError
 from capstan.expose.arguments import reader_of
@@ -214,6 +216,27 @@ class Call:
     answers: dict[str, str] = field(default_factory=dict)  # by target
     result: str | None = None
     error: str | None = None
+    given: list[str] = field(default_factory=list)  # to questions
+
+
+class _Giving:
+    """A conversation whose user gives what the page says."""
+
+    follows = False
+
+    def __init__(self, given: list[str]) -> None:
+        self._given = list(given)
+
+    async def ask(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
+        answers = [json.loads(self._given.pop(0)) for _ in questions]
+        assert [q.fault(answer) for q, answer in zip(questions, answers, strict=True)] == [""] * len(answers)
+        return answers
+
+    async def log(self, level: str, text: str) -> None:
+        """Nobody listens."""
+
+    async def progress(self, done: int, total: int, step: str) -> None:
+        """Nobody follows."""
 
 
 _HEADER: Final = re.compile(r"[A-Za-z-]+: ")
@@ -241,6 +264,8 @@ def calls_of(run: str) -> list[Call]:
                 call.result = rest
             case "!":
                 call.error = rest
+            case "?":
+                call.given.append(rest)
             case _:
                 raise ValueError(f"'{line}' is nothing that a run block holds")
     return found
@@ -276,7 +301,7 @@ async def play(file: Path, run: str) -> None:
             for call in calls_of(run):
                 del upstream.requests[:]
                 upstream.always = _by_target(call)
-                result, error = await _made(capability, generation, call.command)
+                result, error = await _made(capability, generation, call.command, call.given)
                 assert error == call.error, f"{call.command}: {error} {result}"
                 _compare_requests(call, upstream.requests)
                 if call.result is not None:
@@ -310,7 +335,9 @@ async def _served(capability: CapabilityPlan) -> Any:
         await generation.retire(1.0)
 
 
-async def _made(capability: CapabilityPlan, generation: Generation, command: str) -> tuple[str, str | None]:
+async def _made(
+    capability: CapabilityPlan, generation: Generation, command: str, given: list[str]
+) -> tuple[str, str | None]:
     """What a call gives, and the code of its error."""
     words = shlex.split(command)
     if words[0].isupper():
@@ -321,7 +348,8 @@ async def _made(capability: CapabilityPlan, generation: Generation, command: str
     unit = next(unit for unit in capability.units if unit.name == words[0])
     schemas = {item.name: item.schema for item in unit.inputs}
     try:
-        answer = await generation.live[id(unit)].call(dict(_argument(word, schemas) for word in words[1:]))
+        arguments = dict(_argument(word, schemas) for word in words[1:])
+        answer = await generation.live[id(unit)].call(arguments, _Giving(given) if given else None)
     except CallError as error:
         return error.message, error.code
     return await _shown(answer), None

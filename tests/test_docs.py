@@ -56,6 +56,7 @@ def test_every_link_and_every_file_named_in_a_document_is_there(document: Path) 
 
 def test_the_settings_named_in_the_guide_are_those_that_are_read() -> None:
     named = re.findall(r"`CAPSTAN_(\w+)`", (REPOSITORY / "docs" / "operating.md").read_text())
-    settings = read_settings({f"CAPSTAN_{name}": "7" for name in named})
-    assert all(getattr(settings, name.lower()) == 7 for name in named)
+    key = "k" * 32
+    settings = read_settings({f"CAPSTAN_{name}": key if name == "STATE_KEY" else "7" for name in named})
+    assert all(getattr(settings, name.lower()) == (key.encode() if name == "STATE_KEY" else 7) for name in named)
     assert {name.lower() for name in named} == {*settings.__dataclass_fields__} - {"proxies", "stand_ins"}

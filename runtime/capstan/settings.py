@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
@@ -12,6 +13,8 @@ from urllib.request import getproxies_environment
 from capstan.errors import CapabilityError
 
 _PREFIX = "CAPSTAN_"
+_KEY_BYTES = 32
+_NO_NUMBERS = ("state_key", "proxies", "stand_ins")
 
 
 class SettingsError(CapabilityError):
@@ -32,6 +35,8 @@ class Settings:
     max_parsed_bytes: int = 8 * 1024**2
     max_streamed_bytes: int = 64 * 1024**2
     tools_per_page: int = 250
+    # Seals what a client keeps between two rounds of a call. Processes with one key take each other's.
+    state_key: bytes = field(default_factory=lambda: os.urandom(_KEY_BYTES), repr=False)
     proxies: Mapping[str, str] = field(default_factory=dict)
     stand_ins: Mapping[str, str] = field(default_factory=dict)  # host -> the origin that is asked in its place
 
@@ -49,12 +54,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     """Environment -> Settings.
 
     Raises:
-        SettingsError: a value is not a positive number.
+        SettingsError: a value is not a positive number, or a key is too short.
     """
     values: dict[str, Any] = {}
     for item in fields(Settings):
         text = environ.get(_PREFIX + item.name.upper())
-        if text is None or item.name in ("proxies", "stand_ins"):
+        if text is None or item.name in _NO_NUMBERS:
             continue
         kind = int if isinstance(item.default, int) else float
         try:
@@ -63,4 +68,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             values[item.name] = -1
         if not 0 < values[item.name] < float("inf"):
             raise SettingsError(f"{_PREFIX}{item.name.upper()} must be a positive number, not '{text}'")
+    if key := environ.get(f"{_PREFIX}STATE_KEY"):
+        values["state_key"] = key.encode("utf-8", "surrogateescape")
+        if len(values["state_key"]) < _KEY_BYTES:
+            raise SettingsError(f"{_PREFIX}STATE_KEY must have at least {_KEY_BYTES} bytes")
     return Settings(**values, proxies=getproxies_environment())

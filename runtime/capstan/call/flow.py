@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, assert_never
 
+from capstan.call.conversation import Conversation, Question
 from capstan.call.problem import problem_of
 from capstan.call.scripts import Scripts
 from capstan.call.unit import Answer, LiveUnit, parsed, said, taken
@@ -17,11 +18,15 @@ from capstan.plan.body import to_json
 from capstan.plan.flow import (
     LAST,
     LAST_WITH_DECLARED,
+    AskPlan,
     AssertPlan,
     ForeachPlan,
+    LogPlan,
     LookupPlan,
+    ScriptRun,
     decide,
     declared_key,
+    filled,
     step_key,
     with_declared,
 )
@@ -42,33 +47,35 @@ _ANSWERS: Final = 4  # that a flow keeps may be as large as one may be
 class LiveFlow(LiveUnit):
     """A unit of several steps, ready to call."""
 
-    __slots__ = ("answering", "flow", "one_index", "scripts", "upstreams")
+    __slots__ = ("answering", "asks", "flow", "one_index", "scripts", "upstreams")
 
     def __init__(
         self, unit: UnitPlan, flow: FlowPlan, upstreams: Sequence[Upstream], scripts: Scripts, settings: Settings
     ) -> None:
         super().__init__(unit, None, settings)
         calls = [step.name for step in flow.steps if isinstance(step.does, CallPlan)]
-        self.flow, self.scripts = flow, scripts
+        self.flow, self.scripts, self.asks = flow, scripts, flow.asks
         self.upstreams = dict(zip(calls, upstreams, strict=True))
         # The last of these answers. Where nothing is ever called, what is looked up or computed last stands for it.
-        self.answering = calls or [step.name for step in flow.steps if not isinstance(step.does, AssertPlan)]
+        self.answering = calls or [s.name for s in flow.steps if not isinstance(s.does, (AssertPlan, LogPlan))]
         self.one_index = {step.name for step in flow.steps if _has_one_index(step)}
 
-    async def call(self, arguments: Mapping[str, Any]) -> Answer:
+    async def call(self, arguments: Mapping[str, Any], conversation: Conversation | None = None) -> Answer:
         """Run the steps.
 
         Raises:
             CallError: naming the step that failed, and saying what the others did.
+            Unanswered: there is a question, and the client is asked by an answer of its own.
         """
-        return await _Run(self, dict(self.guard.check(arguments))).answer()
+        return await _Run(self, dict(self.guard.check(arguments)), conversation).answer()
 
 
 class _Run:
     """One run of a flow: what its steps gave and did so far."""
 
-    def __init__(self, live: LiveFlow, scope: dict[str, Any]) -> None:
+    def __init__(self, live: LiveFlow, scope: dict[str, Any], conversation: Conversation | None) -> None:
         self._live, self._steps = live, live.flow.steps
+        self._conversation = conversation
         self._scope = scope  # the arguments, and what steps gave
         self._bound: dict[str, HttpRequest] = {}
         self._skipped: set[str] = set()
@@ -138,15 +145,20 @@ class _Run:
             while pending or running:
                 ready = [step for step in pending if ended.issuperset(step.after)]
                 pending = [step for step in pending if not ended.issuperset(step.after)] if ready else pending
+                if self._live.asks and ready and isinstance(ready[0].does, AskPlan):
+                    await self._ask(ready)  # all above is done, and all below waits: these are questions
+                    await self._end_steps(ready, ended)
+                    continue
                 if len(ready) == 1 and not running:  # the usual case needs no task
                     await self._step(ready[0])
-                    ended.add(ready[0].name)
+                    await self._end_steps(ready, ended)
                     continue
                 running |= {asyncio.create_task(self._step(step)): step for step in ready}
                 done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in sorted(done, key=lambda one: self._steps.index(running[one])):
-                    ended.add(running.pop(task).name)
+                    step = running.pop(task)
                     task.result()
+                    await self._end_steps([step], ended)
         except CallError:
             self._stopping = True
             await _end(running, spare=lambda task: running[task].effect != "read")
@@ -178,7 +190,35 @@ class _Run:
         if step.declared is not None:
             self._scope[declared_key(name)] = step.declared.of(value)
 
+    async def _end_steps(self, steps: Sequence[StepPlan], ended: set[str]) -> None:
+        ended.update(step.name for step in steps)
+        if self._conversation is not None and self._conversation.follows:
+            await self._conversation.progress(len(ended), len(self._steps), steps[-1].name)
+
     # --- kinds
+
+    async def _ask(self, steps: Sequence[StepPlan]) -> None:
+        """Ask what these steps ask, together."""
+        questions = []
+        for step in steps:
+            assert isinstance(step.does, AskPlan)
+            if step.when is not None and not decide(step.when, self._scope, step.name):
+                self._skipped.add(step.name)
+            else:
+                questions.append(Question(step.name, filled(step.does.message, self._scope), step.does))
+        if not questions:
+            return
+        try:
+            if self._conversation is None:
+                raise FlowError("cannot-ask", "there is nobody to ask: the call was not made by MCP")
+            answers = await self._conversation.ask(questions)
+        except CallError:
+            self._failed = questions[0].name
+            self._states[self._failed] = "failed"
+            raise
+        for question, answer in zip(questions, answers, strict=True):
+            self._states[question.name] = "done"
+            self._scope[step_key(question.name)] = answer
 
     async def _one(self, step: StepPlan, scope: Mapping[str, Any]) -> Any:
         match step.does:
@@ -188,8 +228,16 @@ class _Run:
                 return lookup.find(scope)
             case AssertPlan() as asserted:
                 return asserted.check(scope, step.name)
-            case script:
+            case ScriptRun() as script:
                 return await self._live.scripts.run(script.script, script.context(scope))
+            case LogPlan() as log:
+                if self._conversation is not None:
+                    await self._conversation.log(log.level, filled(log.message, scope))
+                return None
+            case AskPlan():
+                raise AssertionError  # asked with those beside it, in _ask
+            case _:
+                assert_never(step.does)
 
     async def _call(self, step: StepPlan, call: CallPlan, scope: Mapping[str, Any]) -> Any:
         request = self._bound.get(step.name) or _bind(call, scope, step)

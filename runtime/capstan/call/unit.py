@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from capstan.call.conversation import Conversation
 from capstan.call.guard import Guard
 from capstan.call.refusal import refusal_of
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
@@ -52,8 +53,8 @@ class LiveUnit:
         self.settings = settings
         self._whole = isinstance(unit.shape, Whole)
 
-    async def call(self, arguments: Mapping[str, Any]) -> Answer:
-        """Run the call.
+    async def call(self, arguments: Mapping[str, Any], conversation: Conversation | None = None) -> Answer:
+        """Run the call. One call has nothing to say in between; of a flow, `conversation` is whom it talks to.
 
         Raises:
             CallError: whatever went wrong, with what is known of its effect.

@@ -145,6 +145,12 @@ class _Page:
             yield from self._wrapped(indent, f"-> goes on only if {step['assert']}")
             if "message" in step:
                 yield from self._wrapped(indent + "   ", f"else: {step['message']}")
+        elif "ask" in step:
+            yield from self._wrapped(indent, f"-> asks: {step['ask']}")
+            if "schema" in step:
+                yield from self._wrapped(indent + "   ", f"for {', '.join(step['schema']['properties'])}")
+        elif "log" in step:
+            yield from self._wrapped(indent, f"-> tells the client ({step['level']}): {step['log']}")
         elif "script" in step:
             yield from self._wrapped(indent, f"-> runs {', '.join(step['script'])} ({step['language']})")
         else:

@@ -12,28 +12,29 @@ from contextlib import suppress
 from typing import Any, Final
 
 import mcp_types as types
-from mcp.server.context import ServerRequestContext
 from mcp.server.stdio import stdio_server
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from capstan.call.conversation import Conversation, Unanswered
 from capstan.call.problem import broken_off, internal_problem, problem_of, status_of
-from capstan.call.unit import Answer
+from capstan.call.unit import Answer, LiveUnit
 from capstan.call.upstream import UpstreamResponse
 from capstan.errors import CallError, ShapeError
 from capstan.expose.asgi import respond
 from capstan.expose.calllog import log_call, log_fault
 from capstan.expose.mcp_contents import block_of, block_of_bytes
+from capstan.expose.mcp_conversation import Context, InRounds, InSession, Levels, States
 from capstan.expose.mcp_offer import LiveOffer, OfferServer
+from capstan.expose.mcp_transport import Peeked, SessionManager, peek, streamed, takes_streams
 from capstan.load.media_type import essence_of, is_json
 from capstan.plan.decode import is_binary
 from capstan.plan.formats.charset import charset_of, decode
-from capstan.plan.jsontext import is_deeper_than, parse_answer, parse_json
+from capstan.plan.jsontext import is_deeper_than, parse_answer
 from capstan.plan.types import UnitPlan
 from capstan.resources import VERSION
 from capstan.settings import Settings
 
-_Context = ServerRequestContext[Any, Any]
 _LINES_AHEAD: Final = 64  # read from standard input before their turn
 _DEEPEST: Final = 200  # more, and the SDK cannot write it
 _SETTLE_SECONDS: Final = 0.1  # for the last line read to become a running call
@@ -59,8 +60,11 @@ class McpApp:
             on_list_prompts=self._list_prompts,
             on_get_prompt=self._get_prompt,
         )
+        self.server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, self._set_level)
         self.offer = offer
-        self._manager: StreamableHTTPSessionManager | None = None
+        self._states = States(settings.state_key)
+        self._levels = Levels()
+        self._manager: SessionManager | None = None
         self._runner: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[Any]] = set()
         self._asked: set[tuple[bytes, str | None]] = set()  # session and request id of what is being answered
@@ -80,36 +84,60 @@ class McpApp:
         unit = self.offer.units.get(name)
         return unit.unit.input_schema if unit is not None else None
 
-    async def _list(self, _: _Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+    async def _list(self, _: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return self.offer.list_tools(_cursor(params))
 
     async def _list_resources(
-        self, _: _Context, params: types.PaginatedRequestParams | None
+        self, _: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
         return await self.offer.list_resources(_cursor(params))
 
     async def _list_templates(
-        self, _: _Context, params: types.PaginatedRequestParams | None
+        self, _: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourceTemplatesResult:
         return self.offer.list_templates(_cursor(params))
 
     async def _read_resource(
-        self, context: _Context, params: types.ReadResourceRequestParams
+        self, context: Context, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
         self._track()
         limit = self._settings.max_parsed_bytes
         return await self.offer.read_resource(params.uri, limit, context.protocol_version)
 
-    async def _list_prompts(self, _: _Context, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
+    async def _list_prompts(self, _: Context, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
         return self.offer.list_prompts(_cursor(params))
 
-    async def _get_prompt(self, _: _Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+    async def _get_prompt(self, _: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         self._track()
         return await self.offer.get_prompt(params.name, params.arguments or {}, self._settings.max_parsed_bytes)
 
-    async def _call(self, _: _Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def _set_level(self, context: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
+        self.offer.ask("logging/setLevel", there=self.offer.has_logs)
+        return await self._levels.set(context, params)
+
+    async def _call(
+        self, context: Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
         self._track()
-        return await self._answer(params)
+        live = self.offer.units.get(params.name)
+        if live is None:
+            raise MCPError(types.INVALID_PARAMS, f"there is no tool '{params.name[:100]}'")
+        flow = live.unit.flow
+        if flow is None:
+            return await self._answer(live, params)
+        if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+            return await self._answer(live, params, InSession(context, self._levels.of(context)))
+        if not flow.asks:
+            return await self._answer(live, params, InRounds(context))
+
+        async def unsealed(known: Context) -> types.CallToolResult | types.InputRequiredResult:
+            rounds = InRounds(context, self._states.opened(known), params.input_responses)
+            try:
+                return await self._answer(live, params, rounds)
+            except Unanswered as asked:
+                return rounds.to_be_asked(asked.questions)
+
+        return await self._states.boundary(context, unsealed)  # type: ignore[return-value] # gives what it is given
 
     def _track(self) -> None:
         """Keep the task of this request, one of its own; it ends when the answer is written."""
@@ -118,20 +146,25 @@ class McpApp:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _answer(self, params: types.CallToolRequestParams) -> types.CallToolResult:
-        live = self.offer.units.get(params.name)
-        if live is None:
-            raise MCPError(types.INVALID_PARAMS, f"there is no tool '{params.name[:100]}'")
+    async def _answer(
+        self, live: LiveUnit, params: types.CallToolRequestParams, conversation: Conversation | None = None
+    ) -> types.CallToolResult:
         started = time.perf_counter()
         error: CallError | None = None
         status = 500
         try:
-            answer = await live.call(params.arguments or {})
+            answer = await live.call(params.arguments or {}, conversation)
             result = await _result(answer, live.unit, self._settings.max_parsed_bytes)
             status = answer.status
         except CallError as caught:
             error, status = caught, status_of(caught)
             result = _failure(problem_of(caught), live.unit)
+        except Unanswered:
+            status = 202
+            raise
+        except MCPError:
+            status = 400
+            raise
         except Exception as fault:  # noqa: BLE001 - the outermost edge
             log_fault("mcp", live.unit, fault)
             result = _failure(internal_problem(), live.unit)
@@ -149,7 +182,6 @@ class McpApp:
         if length.isdigit() and int(length) > most:  # told here: the SDK's own words reach no client
             await _refuse(send, 413, f"the request is larger than {most:,} bytes")
             return
-        session = headers.get(b"mcp-session-id")
         begun = False
 
         async def watched(message: Any) -> None:
@@ -158,18 +190,29 @@ class McpApp:
             await send(message)
 
         try:
-            if session is None or scope["method"] != "POST":
-                await self._manager.handle_request(scope, receive, watched)
-            else:
-                await self._in_session(session, scope, receive, watched)
+            await self._handle(headers, scope, receive, watched)
         except asyncio.CancelledError:  # the server stops, and has waited for as long as it may
             if not begun and scope["method"] == "POST":
                 await _tell_broken_off(send)
             raise
 
-    async def _in_session(self, session: bytes, scope: Any, receive: Any, send: Any) -> None:
-        """One request of a session. The SDK tells the answers of a session apart by request id alone: a second request
-        with an id that is still being answered would get the first one's answer.
+    async def _handle(self, headers: dict[bytes, bytes], scope: Any, receive: Any, send: Any) -> None:
+        assert self._manager is not None
+        session, tool = headers.get(b"mcp-session-id"), headers.get(b"mcp-name")
+        talking = self.offer.talking
+        known = tool is not None and tool.decode("latin-1") not in talking
+        if scope["method"] != "POST" or (session is None and (not talking or known)):
+            await self._manager.handle_request(scope, receive, send)
+        else:
+            await self._peeked(session, headers, scope, receive, send)
+
+    async def _peeked(
+        self, session: bytes | None, headers: dict[bytes, bytes], scope: Any, receive: Any, send: Any
+    ) -> None:
+        """A request whose body says how it is answered, or which of its session's it is.
+
+        The SDK tells the answers of a session apart by request id alone: a second request with an id that is still
+        being answered would get the first one's answer.
         """
         assert self._manager is not None
         message = await receive()
@@ -177,8 +220,9 @@ class McpApp:
         while message.get("more_body") and len(body) <= self._settings.max_request_bytes:
             message = await receive()
             body += message.get("body", b"")
-        asked = (session, _request_id(body))
-        if asked[1] is not None and asked in self._asked:
+        peeked = peek(body)
+        asked = (session, peeked.request_id) if session is not None and peeked.request_id is not None else None
+        if asked is not None and asked in self._asked:
             await _refuse(send, 400, "a request of this id is still being answered")
             return
         replay = [{"type": "http.request", "body": body, "more_body": message.get("more_body", False)}]
@@ -186,16 +230,26 @@ class McpApp:
         async def again() -> Any:
             return replay.pop() if replay else await receive()
 
-        self._asked.add(asked)
+        if asked is not None:
+            self._asked.add(asked)
+        answered = streamed.set(self._is_streamed(peeked, headers))
         try:
             await self._manager.handle_request(scope, again, send)
         finally:
-            self._asked.discard(asked)
+            streamed.reset(answered)
+            if asked is not None:
+                self._asked.discard(asked)
+
+    def _is_streamed(self, peeked: Peeked, headers: dict[bytes, bytes]) -> bool:
+        """Whether something is said before the answer: a question in a session, a log line, the end of a step."""
+        flow = self.offer.talking.get(peeked.tool or "")
+        if flow is None or not takes_streams(headers):
+            return False
+        return flow.logs or peeked.follows or (flow.asks and b"mcp-name" not in headers)
 
     async def _run(self) -> None:
-        self._manager = StreamableHTTPSessionManager(
+        self._manager = SessionManager(
             self.server,
-            json_response=True,
             stateless=self._stateless,
             max_request_body_size=max(self._settings.max_request_bytes, 1),
         )
@@ -248,15 +302,6 @@ class McpApp:
 
 def _cursor(params: types.PaginatedRequestParams | None) -> str | None:
     return params.cursor if params is not None else None
-
-
-def _request_id(body: bytes) -> str | None:
-    """What tells a JSON-RPC request from others of its session; None for what is no request."""
-    with suppress(ValueError):
-        message = parse_json(body)
-        if isinstance(message, dict) and "method" in message and message.get("id") is not None:
-            return repr(message["id"])
-    return None
 
 
 async def _tell_broken_off(send: Any) -> None:

@@ -26,6 +26,9 @@ class LiveOffer:
         self.tools = [_tool(tool) for tool in offer.tools]
         self.resources = LiveResources(offer.resources, live)
         self.prompts = LivePrompts(offer.prompts, live)
+        # Tools that may say something before they answer.
+        self.talking = {tool.name: tool.unit.flow for tool in offer.tools if tool.unit.flow is not None}
+        self.has_logs = any(flow.logs for flow in self.talking.values())
         self.has_resources, self.has_prompts = bool(offer.resources), bool(offer.prompts)
         # An endpoint that offers nothing at all still says that it is one of tools.
         self.has_tools = bool(offer.tools) or not (offer.resources or offer.prompts)
@@ -36,31 +39,31 @@ class LiveOffer:
         return types.ListToolsResult(tools=tools, next_cursor=following)
 
     async def list_resources(self, cursor: str | None) -> types.ListResourcesResult:
-        self._ask("resources/list", there=self.has_resources)
+        self.ask("resources/list", there=self.has_resources)
         listed, cut = await self.resources.listed()
         found, following = self._page(listed, cursor, may_shrink=True)
         meta: Any = {NOT_LISTED: cut} if cut else None
         return types.ListResourcesResult(resources=found, next_cursor=following, _meta=meta)
 
     def list_templates(self, cursor: str | None) -> types.ListResourceTemplatesResult:
-        self._ask("resources/templates/list", there=self.has_resources)
+        self.ask("resources/templates/list", there=self.has_resources)
         found, following = self._page(self.resources.templates, cursor)
         return types.ListResourceTemplatesResult(resource_templates=found, next_cursor=following)
 
     async def read_resource(self, uri: str, limit: int, protocol_version: str) -> types.ReadResourceResult:
-        self._ask("resources/read", there=self.has_resources)
+        self.ask("resources/read", there=self.has_resources)
         return await self.resources.read(uri, limit, protocol_version)
 
     def list_prompts(self, cursor: str | None) -> types.ListPromptsResult:
-        self._ask("prompts/list", there=self.has_prompts)
+        self.ask("prompts/list", there=self.has_prompts)
         found, following = self._page(self.prompts.listed, cursor)
         return types.ListPromptsResult(prompts=found, next_cursor=following)
 
     async def get_prompt(self, name: str, arguments: Mapping[str, str], limit: int) -> types.GetPromptResult:
-        self._ask("prompts/get", there=self.has_prompts)
+        self.ask("prompts/get", there=self.has_prompts)
         return await self.prompts.get(name, arguments, limit)
 
-    def _ask(self, method: str, *, there: bool) -> None:
+    def ask(self, method: str, *, there: bool) -> None:
         """Refuse what is not advertised."""
         if not there:
             raise MCPError(types.METHOD_NOT_FOUND, "Method not found", data=method)
@@ -85,7 +88,7 @@ class OfferServer(Server[Any]):
     def get_capabilities(self, *arguments: Any, **options: Any) -> types.ServerCapabilities:
         found = super().get_capabilities(*arguments, **options)
         offered = {"tools": self.offer.has_tools, "resources": self.offer.has_resources,
-                   "prompts": self.offer.has_prompts}  # fmt: skip
+                   "prompts": self.offer.has_prompts, "logging": self.offer.has_logs}  # fmt: skip
         return found.model_copy(update=dict.fromkeys(name for name, there in offered.items() if not there))
 
 

@@ -358,18 +358,19 @@ class _Parser(Reader):
         names = {(p.name, p.where) for p in own}
         with_, outputs = parse_with(node), parse_outputs(node, "outputParameters")
         steps, mappings = parse_steps(node), parse_mappings(node)
+        calls = "call" in node and not steps  # else the call is one of the steps
         return model.Unit(
             name=name,
             title=node.text("title", "label", "display"),
             description=node.text("description") or "",
             parameters=(*(p for p in inherited if (p.name, p.where) not in names), *own),
-            call=node.text("call"),
-            with_=with_,
+            call=node.text("call") if calls else None,
+            with_=with_ if calls or not steps else (),
             outputs=outputs,
             steps=steps,
             mappings=mappings,
             ref=ref,
             refused=len(self.problems) > before,
             at=node.at(),
-            call_at=node.at("call") if "call" in node else None,
+            call_at=node.at("call") if calls else None,
         )

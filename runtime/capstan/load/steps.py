@@ -6,18 +6,21 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from capstan.load import model
+from capstan.load.asking import parse_ask, parse_inputs, parse_log
 from capstan.load.condition import Condition, Literal, parse_condition
 from capstan.load.expression import Template, parse_template
 from capstan.load.node import Node
 from capstan.load.schema import suggest
 
-_KINDS: Final = ("call", "lookup", "script", "assert", "parallel")
+_KINDS: Final = ("call", "lookup", "script", "assert", "parallel", "ask", "log")
 _WORDS: Final = {
     "call": {"call", "with"},
     "lookup": {"index", "match", "lookupValue", "outputParameters"},
     "script": {"file", "language", "location", "dependencies", "with"},
     "assert": {"assert", "message"},
     "parallel": {"steps"},
+    "ask": {"ask", "schema"},
+    "log": {"log", "level"},
 }
 _ANYWHERE: Final = {"name", "type", "description", "label", "display", "when"}
 _LOOP: Final = {"foreach", "as", "concurrency", "maxItems"}
@@ -27,14 +30,22 @@ _ALWAYS: Final = Condition("true", Literal(True))
 
 
 def parse_steps(node: Node) -> tuple[model.Step, ...]:
-    """The steps of a unit; those of a `parallel` stand among the others, under its group."""
-    if "steps" not in node:
+    """The steps of a unit; those of a `parallel` stand among the others, under its group.
+
+    What is asked by `inputs` are steps before them; a single call after such questions is a step too.
+    """
+    if "steps" not in node and "inputs" not in node:
         return ()
-    for key in ("call", "with"):
+    for key in ("call", "with") if "steps" in node else ():
         if key in node:
             message = f"a unit has '{key}' or 'steps', not both"
             node.reader.problem("ambiguous-call", message, node.at(key), key=True)
-    found = tuple(_steps(node))
+    asked = [_named_step(name, item, does) for name, item, does in parse_inputs(node)]
+    if asked and "ref" in node:
+        message = "'inputs' cannot stand beside 'ref'"
+        node.reader.problem("ambiguous-call", message, node.at("inputs"), "write 'ask' steps in the function", key=True)
+    called = [_only_call(node)] if "call" in node and "steps" not in node else []
+    found = (*asked, *called, *_steps(node))
     if len(found) > _MOST_STEPS:
         message = f"a unit has at most {_MOST_STEPS} steps, and these are {len(found):,}"
         node.reader.problem("out-of-range", message, node.at("steps"), "a 'foreach' runs one step for many items")
@@ -61,6 +72,9 @@ def _steps(node: Node) -> Iterator[model.Step]:
             _check_words(inner, inner_kind)
             if inner_kind == "parallel":
                 node.reader.problem("bad-step", "a 'parallel' cannot stand in another", inner.at())
+            elif inner_kind == "ask":
+                message = "an 'ask' cannot stand in a 'parallel': all below waits for its answer"
+                node.reader.problem("bad-step", message, inner.at(), "asks next to each other are asked together")
             else:
                 yield _step(inner_name, inner, inner_kind, number)
 
@@ -75,7 +89,7 @@ def _kind(node: Node) -> str:
         return kind
     if "call" in node:
         return "call"
-    signs = {"assert": "assert", "index": "lookup", "file": "script", "steps": "parallel"}
+    signs = {"assert": "assert", "index": "lookup", "file": "script", "steps": "parallel", "ask": "ask", "log": "log"}
     return next((kind for sign, kind in signs.items() if sign in node), "call")
 
 
@@ -95,14 +109,24 @@ def _refuse(node: Node, key: str, hint: str) -> None:
         node.reader.problem("unknown-keyword", f"'{key}' has no meaning here", node.at(key), hint, key=True)
 
 
+def _only_call(node: Node) -> model.Step:
+    """The one call of a unit as a step, called as its operation is."""
+    call = node.text("call") or ""
+    return model.Step(call.rpartition(".")[2], model.CallStep(call, parse_with(node), at=node.at("call")), at=node.at())
+
+
 def _step(name: str, node: Node, kind: str, group: int | None = None) -> model.Step:
+    return _named_step(name, node, _action(name, node, kind), group)
+
+
+def _named_step(name: str, node: Node, does: Any, group: int | None = None) -> model.Step:
     if not name:
         node.reader.problem("missing-keyword", "'name' is missing", node.at())
     elif not name.isprintable():
         node.reader.problem("wrong-form", f"{name!r} cannot be the name of a step", node.at("name"))
     return model.Step(
         name=name,
-        does=_action(name, node, kind),
+        does=does,
         when=_condition(node, "when") if node.data.get("when") is not None else None,
         foreach=_foreach(node),
         group=group,
@@ -135,6 +159,10 @@ def _action(name: str, node: Node, kind: str) -> model.Action:
                 _missing(node, "assert")
             message = node.parse("message", parse_template, Template(()))
             return model.AssertStep(_condition(node, "assert"), message, at=node.at())
+        case "ask":
+            return parse_ask(node)
+        case "log":
+            return parse_log(node)
     return model.CallStep(_needed(node, "call"), parse_with(node), at=node.at("call" if "call" in node else None))
 
 
@@ -172,7 +200,7 @@ def _foreach(node: Node) -> model.Foreach | None:
 def parse_mappings(node: Node) -> tuple[model.Mapped, ...]:
     """Where the values of a flow's answer come from."""
     found: list[model.Mapped] = []
-    if "mappings" in node and "steps" not in node:
+    if "mappings" in node and "steps" not in node and "inputs" not in node:
         message = "'mappings' has no meaning without 'steps'"
         node.reader.problem("unknown-keyword", message, node.at("mappings"), "outputs of a call take a 'mapping'",
                             key=True)  # fmt: skip

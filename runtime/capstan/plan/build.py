@@ -187,6 +187,7 @@ class _Builder:
         taken: dict[tuple[str, ...], model.RestOperation] = {}
         for item in adapter.operations:
             unit, slots = self._unit(item.unit, adapter.namespace, item, adapter.max_binary_bytes)
+            self._refuse_questions(item.unit, "on REST nobody can be asked", "expose it as a tool of an MCP adapter")
             segments = tuple(_route_segment(parts, slots) for parts in item.path.segments)
             key = (item.method, *(segment.key for segment in segments))
             first = item if item.unit.refused else taken.setdefault(key, item)
@@ -234,7 +235,16 @@ class _Builder:
         )  # fmt: skip
 
     def _of_mcp(self, adapter: model.McpAdapter) -> PlanUnit:
-        return lambda unit: self._unit(unit, adapter.namespace, None, adapter.max_binary_bytes)
+        def plan(unit: model.Unit) -> tuple[types.UnitPlan, dict[str, str]]:
+            self._refuse_questions(unit, "what is only read or prompted asks nobody", "ask in a tool")
+            return self._unit(unit, adapter.namespace, None, adapter.max_binary_bytes)
+
+        return plan
+
+    def _refuse_questions(self, unit: model.Unit, why: str, hint: str) -> None:
+        for step in unit.steps:
+            if isinstance(step.does, model.AskStep):
+                self.problem("nobody-to-ask", f"'{step.name}' asks, and {why}", step.at, hint)
 
 
 def _read_files(adapters: list[types.McpPlan]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from capstan.load.jsonpath import JsonPath
 from capstan.plan.content import BlockPlan, ContentPlan
-from capstan.plan.flow import AssertPlan, LookupPlan, ScriptRun
+from capstan.plan.flow import AskPlan, AssertPlan, LogPlan, LookupPlan, ScriptRun
 from capstan.plan.request import RequestPlan
 from capstan.plan.shape import FirstFound, Items, Listed, Needed, Object, Picked, Shape, Static, Values, Whole
 from capstan.plan.types import (
@@ -191,6 +191,11 @@ def _step(step: StepPlan) -> dict[str, Any]:
         case AssertPlan(condition, message):
             said = {"message": "".join(map(_inline, message))} if message else {}
             return told | {"assert": condition.text, **said}
+        case AskPlan(message, schema):
+            wanted = {"schema": dict(schema)} if schema["properties"] else {}
+            return told | {"ask": "".join(map(_inline, message)), **wanted}
+        case LogPlan(level, message):
+            return told | {"log": "".join(map(_inline, message)), "level": level}
         case ScriptRun(script):
             limits = {"seconds": script.timeout_seconds, "statements": script.statement_limit}
             return told | {"script": [source.name for source in script.sources], "language": script.language, **limits}

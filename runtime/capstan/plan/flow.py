@@ -6,11 +6,12 @@ The answers of steps stand beside the arguments of the call, under keys that no 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from capstan.errors import FlowError, ShapeError
 from capstan.load.condition import Condition, Undecided, kind_of
+from capstan.load.schema import Checker
 from capstan.plan.script import ScriptPlan
 from capstan.plan.shape import Object, Shape, Whole
 from capstan.plan.values import ABSENT, Arguments, Source, Tree, to_text
@@ -54,6 +55,29 @@ def decide(condition: Condition, arguments: Arguments, step: str) -> bool:
         raise FlowError("undecided", message, status=502) from error
 
 
+def filled(parts: tuple[str | Source, ...], arguments: Arguments) -> str:
+    """A text for people, with its values in it."""
+    values = (part if isinstance(part, str) else part.get(arguments) for part in parts)
+    return "".join("nothing" if value is ABSENT or value is None else to_text(value) for value in values)
+
+
+@dataclass(frozen=True, slots=True)
+class AskPlan:
+    """A question to the client's user."""
+
+    message: tuple[str | Source, ...]
+    schema: Mapping[str, Any]
+    checker: Checker = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LogPlan:
+    """What the client is told."""
+
+    level: str
+    message: tuple[str | Source, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class AssertPlan:
     """What must hold before the flow goes on."""
@@ -69,8 +93,7 @@ class AssertPlan:
     def _text(self, arguments: Arguments, step: str) -> str:
         if not self.message:
             return f"step '{step}': '{self.condition.text}' does not hold"
-        values = (part if isinstance(part, str) else part.get(arguments) for part in self.message)
-        return "".join("nothing" if value is ABSENT or value is None else to_text(value) for value in values)
+        return filled(self.message, arguments)
 
 
 @dataclass(frozen=True, slots=True)

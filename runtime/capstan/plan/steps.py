@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import Final, assert_never
 
 from capstan.load import model
 from capstan.load.condition import Condition, Valued
 from capstan.load.document import Place
-from capstan.load.expression import bare_reference
+from capstan.load.expression import Template, bare_reference
 from capstan.load.jsonpath import JsonPath, split_root
-from capstan.load.schema import closest, suggest
+from capstan.load.schema import Checker, closest, suggest
 from capstan.plan import types
 from capstan.plan.flow import (
+    AskPlan,
     AssertPlan,
     Declared,
     FlowAnswer,
     ForeachPlan,
     Given,
+    LogPlan,
     LookupPlan,
     ScriptRun,
     declared_key,
@@ -36,6 +39,7 @@ from capstan.plan.values import Constant, FromInput, FromStep, Source, Tree
 
 PlanCall = Callable[[Names], types.CallPlan]
 
+_SILENT: Final = (model.AssertStep, model.LogStep)  # what answers nothing
 _READS_AT_ONCE: Final = 5  # of a loop, where the file does not say
 _MOST_AT_ONCE: Final = 50
 
@@ -51,7 +55,7 @@ class FlowPlanner:
         self._declared = {step.name: declared.get(step.name, frozenset()) for step, _ in targets}
         self._xml = frozenset(step.name for step, target in targets if target is not None and target.reads_xml)
         self.whole_scope = Scope(
-            {s.name: self._declared[s.name] for s, _ in targets if not isinstance(s.does, model.AssertStep)},
+            {s.name: self._declared[s.name] for s, _ in targets if not isinstance(s.does, _SILENT)},
             with_last=True,
             xml=self._xml,
         )
@@ -76,6 +80,8 @@ class FlowPlanner:
             if foreach is not None and isinstance(does, types.CallPlan):
                 self._tell_of_near_items(step)
                 self._tell_of_one_key(step, does.request, does.idempotency_header, foreach.key)
+            if isinstance(does, AskPlan):
+                self._tell_of_changes(step, planned)
             asks = frozenset(steps_in((does, when, foreach)))
             planned.append(
                 types.StepPlan(
@@ -91,7 +97,7 @@ class FlowPlanner:
         """What a step can ask: those above it, but for the others of its `parallel` and those that answer nothing."""
         position = next(i for i, (other, _) in enumerate(self._targets) if other is step)
         above = [s for s, _ in self._targets[:position] if s.group is None or s.group != step.group]
-        asked = {s.name: self._declared[s.name] for s in above if not isinstance(s.does, model.AssertStep)}
+        asked = {s.name: self._declared[s.name] for s in above if not isinstance(s.does, _SILENT)}
         scope = Scope(asked, frozenset(s.name for s, _ in self._targets if s.name not in asked), xml=self._xml)
         return scope if step.foreach is None else scope.inside(step.foreach.name)
 
@@ -121,7 +127,7 @@ class FlowPlanner:
 
     # --- kinds
 
-    def _does(self, step: model.Step) -> LookupPlan | AssertPlan | ScriptRun | None:
+    def _does(self, step: model.Step) -> LookupPlan | AssertPlan | ScriptRun | AskPlan | LogPlan | None:
         names = self._inside(step, None)
         match step.does:
             case model.LookupStep() as lookup:
@@ -134,12 +140,12 @@ class FlowPlanner:
                     lookup.fields,
                 )
             case model.AssertStep() as asserted:
-                template = asserted.message
-                parts = tuple(
-                    part if isinstance(part, str) else self._shown(names, part.name, asserted.at / "message")
-                    for part in template.parts
-                )
+                parts = self._text(names, asserted.message, asserted.at / "message")
                 return AssertPlan(self._condition(step, asserted.condition, asserted.at / "assert"), parts)
+            case model.AskStep() as asked:
+                return AskPlan(self._text(names, asked.message, asked.at), asked.schema, Checker(asked.schema))
+            case model.LogStep() as told:
+                return LogPlan(told.level, self._text(names, told.message, told.at / "log"))
             case model.ScriptStep() as script:
                 plan = plan_script(script, self._scripting, names.problem)
                 # What a script makes of a secret no mask would know.
@@ -155,8 +161,20 @@ class FlowPlanner:
                 return None
         assert_never(step.does)
 
-    def _shown(self, names: Names, name: str, at: Place) -> Source:
-        return names.shared(names.hole(name, at), at)
+    def _text(self, names: Names, template: Template, at: Place) -> tuple[str | Source, ...]:
+        """A text that callers see."""
+        return tuple(
+            part if isinstance(part, str) else names.shared(names.hole(part.name, at), at) for part in template.parts
+        )
+
+    def _tell_of_changes(self, step: model.Step, before: Sequence[types.StepPlan]) -> None:
+        """What stands above a question may be done again when the answer comes, so it only reads."""
+        for earlier in before:
+            if earlier.effect != "read":
+                message = f"'{step.name}' asks after the step '{earlier.name}', which changes something"
+                hint = "ask before it; or set 'effect: read' on its operation, if all it does is to read"
+                self._names.problem("change-before-ask", message, step.at, hint)
+                return
 
     def _foreach(self, step: model.Step, foreach: model.Foreach, effect: model.Effect) -> ForeachPlan:
         names = self._inside(step, None)
@@ -213,15 +231,22 @@ class FlowPlanner:
         self, step: model.Step, asks: frozenset[str], effect: model.Effect, before: list[types.StepPlan]
     ) -> tuple[str, ...]:
         """What a step waits for: whose answers it uses; what changes something, as the file has them in order; and
-        what asserts. Steps of one `parallel` wait for nothing of each other.
+        what asserts or asks. Steps of one `parallel` wait for nothing of each other, nor do questions that stand next
+        to each other; nothing but talk waits for what is only told.
         """
-        sees_all = isinstance(step.does, model.ScriptStep)
+        talks = isinstance(step.does, (model.AskStep, model.LogStep))
+        sees_all = talks or isinstance(step.does, model.ScriptStep)
+        beside = _asked_beside(before) if isinstance(step.does, model.AskStep) else ()
         groups = {s.name: s.group for s, _ in self._targets}
         waits = []
         for earlier in before:
-            apart = step.group is not None and groups[earlier.name] == step.group
+            apart = (step.group is not None and groups[earlier.name] == step.group) or earlier.name in beside
             used = step_key(earlier.name) in asks or declared_key(earlier.name) in asks
-            barrier = effect != "read" or sees_all or earlier.effect != "read" or isinstance(earlier.does, AssertPlan)
+            if isinstance(earlier.does, LogPlan):
+                barrier = talks
+            else:
+                stops = isinstance(earlier.does, (AssertPlan, AskPlan))
+                barrier = effect != "read" or sees_all or earlier.effect != "read" or stops
             if used or (barrier and not apart):
                 waits.append(earlier.name)
         return tuple(waits)
@@ -273,6 +298,11 @@ def asked_inputs(names: Names, targets: Sequence[tuple[model.Step, Target | None
         drafts = [names.inputs.find(names.scoped(name) or name) for name in step.when.asked_for()]
         found += [draft.name for draft in drafts if draft is not None]
     return tuple(dict.fromkeys(found))
+
+
+def _asked_beside(before: Sequence[types.StepPlan]) -> set[str]:
+    """The questions that stand right above one."""
+    return {earlier.name for earlier in takewhile(lambda step: isinstance(step.does, AskPlan), reversed(before))}
 
 
 def _for_one(value: Source, kind: str | None) -> Source:

@@ -18,7 +18,7 @@ from capstan.load.uri import UriTemplate
 from capstan.plan.auth import AuthPlan
 from capstan.plan.content import BlockPlan, ContentPlan
 from capstan.plan.decode import Decoder, Passing
-from capstan.plan.flow import AssertPlan, Declared, FlowAnswer, ForeachPlan, LookupPlan, ScriptRun
+from capstan.plan.flow import AskPlan, AssertPlan, Declared, FlowAnswer, ForeachPlan, LogPlan, LookupPlan, ScriptRun
 from capstan.plan.request import RequestPlan
 from capstan.plan.responses import Replies
 from capstan.plan.shape import Shape, Whole
@@ -75,7 +75,7 @@ class StepPlan:
     """One step of a flow."""
 
     name: str
-    does: CallPlan | LookupPlan | AssertPlan | ScriptRun
+    does: CallPlan | LookupPlan | AssertPlan | ScriptRun | AskPlan | LogPlan
     after: tuple[str, ...]  # the steps that must have ended before
     when: Condition | None
     foreach: ForeachPlan | None
@@ -98,6 +98,16 @@ class FlowPlan:
     @property
     def calls(self) -> tuple[CallPlan, ...]:
         return tuple(step.does for step in self.steps if isinstance(step.does, CallPlan))
+
+    @property
+    def asks(self) -> bool:
+        """Whether it may ask the client's user something."""
+        return any(isinstance(step.does, AskPlan) for step in self.steps)
+
+    @property
+    def logs(self) -> bool:
+        """Whether it tells the client something while it runs."""
+        return any(isinstance(step.does, LogPlan) for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,25 @@ class ScriptStep:
     at: Place = place()
 
 
-Action = CallStep | LookupStep | AssertStep | ScriptStep
+@dataclass(frozen=True, slots=True)
+class AskStep:
+    """A question to the user of the client; what it asks for is a flat object."""
+
+    message: Template
+    schema: Mapping[str, Any]
+    at: Place = place()
+
+
+@dataclass(frozen=True, slots=True)
+class LogStep:
+    """What the client is told while the call is under way."""
+
+    message: Template
+    level: str
+    at: Place = place()
+
+
+Action = CallStep | LookupStep | AssertStep | ScriptStep | AskStep | LogStep
 
 
 @dataclass(frozen=True, slots=True)
