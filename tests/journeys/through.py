@@ -132,14 +132,42 @@ class ThroughRest(Through):
         return Reply(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content)
 
 
-class ThroughMcp(Through):
-    """Runs the official client in a thread of its own, since its connection belongs to one task."""
+class ThroughTools(Through):
+    """What has the operations as tools; which client calls them is left open."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self) -> None:
         super().__init__("mcp")
         tools = [door.tool for door in self.doors if door.tool is not None]
         taken = Counter(tool.name for tool in tools)
         self._published = {id(t): t.name if taken[t.name] == 1 else f"{t.claim}__{t.name}" for t in tools}
+
+    def call(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        """Call a tool; its result as the SDK has it."""
+        raise NotImplementedError
+
+    def through(
+        self, door: Door, values: Mapping[str, str], query: Any, headers: Mapping[str, str], body: Any
+    ) -> Reply:
+        assert door.tool is not None
+        inputs = {fold(item.name): item for item in door.unit.inputs}
+        arguments: dict[str, Any] = dict(values)
+        for name, text in (*query, *headers.items()):
+            item = inputs[fold(name.removesuffix("[]"))]
+            if item.schema.get("type") == "array":
+                arguments.setdefault(item.name, []).append(text)
+            else:
+                arguments[item.name] = int(text) if item.schema.get("type") == "integer" else text
+        if body is not None:
+            whole = next((item.name for item in door.unit.inputs if item.whole_body), None)
+            arguments |= {whole: body} if whole is not None else body
+        return reply_of(self.call(self._published[id(door.tool)], arguments))
+
+
+class ThroughMcp(ThroughTools):
+    """Runs the official client in a thread of its own, since its connection belongs to one task."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
         self._url = url
         self._loop = asyncio.new_event_loop()
         self._open, self._done = threading.Event(), asyncio.Event()
@@ -163,23 +191,6 @@ class ThroughMcp(Through):
     def call(self, name: str, arguments: Mapping[str, Any]) -> Any:
         called = self._client.call_tool(name, dict(arguments))
         return asyncio.run_coroutine_threadsafe(called, self._loop).result(30)
-
-    def through(
-        self, door: Door, values: Mapping[str, str], query: Any, headers: Mapping[str, str], body: Any
-    ) -> Reply:
-        assert door.tool is not None
-        inputs = {fold(item.name): item for item in door.unit.inputs}
-        arguments: dict[str, Any] = dict(values)
-        for name, text in (*query, *headers.items()):
-            item = inputs[fold(name.removesuffix("[]"))]
-            if item.schema.get("type") == "array":
-                arguments.setdefault(item.name, []).append(text)
-            else:
-                arguments[item.name] = int(text) if item.schema.get("type") == "integer" else text
-        if body is not None:
-            whole = next((item.name for item in door.unit.inputs if item.whole_body), None)
-            arguments |= {whole: body} if whole is not None else body
-        return reply_of(self.call(self._published[id(door.tool)], arguments))
 
 
 def reply_of(result: Any) -> Reply:

@@ -10,25 +10,23 @@ import argparse
 import asyncio
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from journeys.running import serving
+from node import find_node
 from support import Raw, Received, RecordingUpstream, reply
 from verdicts import Unasked, Verdict, judge, read_exceptions
 
 HERE: Final = Path(__file__).resolve().parent
 FILE: Final = HERE / "conformance.yaml"
-MODULES: Final = HERE / "conformance" / "node_modules"
-SUITE: Final = MODULES / "@modelcontextprotocol" / "conformance"
+SUITE: Final = HERE / "conformance" / "node_modules" / "@modelcontextprotocol" / "conformance"
 REVISIONS: Final = ("2025-06-18", "2025-11-25", "2026-07-28")
 _OLDEST_NODE: Final = 22
 _SUITE_SECONDS: Final = 600
@@ -39,20 +37,12 @@ _NEW: Final = {
 }
 
 
-def find_node() -> str:
-    """The system's Node where it is new enough, else the one that npm installed beside the suite."""
-    installed = map(str, MODULES.glob("node-linux-*/bin/node"))
-    for candidate in filter(None, [shutil.which("node"), *installed]):
-        with suppress(OSError):  # one for another processor
-            told = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=False).stdout
-            if (found := re.match(r"v(\d+)\.", told)) and int(found[1]) >= _OLDEST_NODE:
-                return candidate
-    raise SystemExit(f"there is no Node {_OLDEST_NODE} or later: put one into the PATH")
-
-
 class Suite:
     def __init__(self) -> None:
-        self._command = (find_node(), str(SUITE / "dist" / "index.js"))
+        node = find_node(_OLDEST_NODE)
+        if node is None:
+            raise SystemExit(f"there is no Node {_OLDEST_NODE} or later: put one into the PATH")
+        self._command = (node, str(SUITE / "dist" / "index.js"))
 
     def scenarios(self, revision: str) -> set[str]:
         """The scenarios that the suite has for servers of a revision."""
