@@ -11,6 +11,7 @@ from typing import Any
 from capstan.errors import BindError
 from capstan.load.document import format_pointer
 from capstan.load.schema import Violation, suggest
+from capstan.plan.example import example_of
 from capstan.plan.types import UnitPlan
 from capstan.plan.values import ABSENT
 
@@ -22,6 +23,7 @@ class Guard:
         self.unit = unit
         self.effect = unit.effect
         self._defaults = [(item.name, item.default) for item in unit.inputs if item.default is not ABSENT]
+        self._examples: dict[str, Any] = {}
         self._optional = frozenset(item.name for item in unit.inputs if not item.required)
 
     def check(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -50,26 +52,38 @@ class Guard:
         errors = [self._error(violation) for violation in violations]
         first = errors[0]
         hint = first.get("hint", "")
-        return BindError(
-            first["code"], first["message"], hint=hint, argument=first["argument"], extra={"errors": errors}
-        )
+        extra = {key: first[key] for key in ("example",) if key in first} | {"errors": errors}
+        return BindError(first["code"], first["message"], hint=hint, argument=first.get("argument", ""), extra=extra)
 
     def _error(self, violation: Violation) -> dict[str, Any]:
         inputs = [item.name for item in self.unit.inputs]
         if violation.code == "missing-keyword":
-            name = violation.subject
-            path = format_pointer((*violation.pointer, name)).lstrip("/")
-            return {"code": "missing-argument", "argument": _first(violation.pointer, name),
-                    "message": f"'{path}' is missing"}  # fmt: skip
+            path = format_pointer((*violation.pointer, violation.subject)).lstrip("/")
+            name = _first(violation.pointer, violation.subject)
+            return self._shown({"code": "missing-argument", "argument": name, "message": f"'{path}' is missing"})
         name = str(violation.pointer[0]) if violation.pointer else ""
         path = format_pointer(violation.pointer).lstrip("/")
         if violation.code == "unknown-keyword" and len(violation.pointer) == 1:
             error = {"code": "unknown-argument", "argument": name, "message": f"there is no argument '{name}'",
                      "hint": suggest(name, inputs)}  # fmt: skip
         else:
-            error = {"code": "bad-argument", "argument": name, "message": f"'{path}': {violation.message}",
-                     "hint": violation.hint}  # fmt: skip
-        return {key: value for key, value in error.items() if value}
+            message = f"'{path}': {violation.message}" if path else violation.message
+            error = {"code": "bad-argument", "argument": name, "message": message, "hint": violation.hint}
+        return self._shown({key: value for key, value in error.items() if value})
+
+    def _shown(self, error: dict[str, Any]) -> dict[str, Any]:
+        """The error with a right value of the argument, where one is known."""
+        name = error.get("argument", "")
+        example = ABSENT if error["code"] == "unknown-argument" else self._example(name)
+        return error if example is ABSENT else {**error, "example": example}
+
+    def _example(self, name: str) -> Any:
+        """A right value of an argument, looked for when it is first asked for."""
+        if name not in self.unit.input_schema.get("properties", ()):
+            return ABSENT
+        if name not in self._examples:
+            self._examples[name] = example_of(name, self.unit.input_schema)
+        return self._examples[name]
 
 
 def _first(pointer: tuple[str | int, ...], name: str) -> str:

@@ -9,6 +9,7 @@ from capstan.load import model
 from capstan.load.node import Node
 from capstan.load.types import Overlaid, enter, leave, says_more, type_node
 
+HEADER: Final = "x-mcp-header"
 _KEYWORDS: Final = (
     "title", "format", "pattern", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
     "multipleOf", "minLength", "maxLength", "minItems", "maxItems", "uniqueItems", "deprecated",
@@ -20,7 +21,21 @@ def parse_parameters(node: Node, *, exposed: bool = False) -> tuple[model.Parame
         if exposed and item.data.get("in") == "environment":
             node.reader.problem("unknown-value", "an input of callers cannot be 'in: environment'", item.at("in"),
                                 "'binds' names variables of the environment")  # fmt: skip
+        if not exposed:
+            _refuse_header(item)
     return tuple(_parameter(name, item) for name, item in node.named("inputParameters"))
+
+
+def refuse_headers(node: Node) -> None:
+    """Only a client of MCP repeats what it gives a tool in headers."""
+    for _, item in node.named("inputParameters"):
+        _refuse_header(item)
+
+
+def _refuse_header(item: Node) -> None:
+    if HEADER in item:
+        message = f"'{HEADER}' has a meaning at the input of a tool alone"
+        item.reader.problem("unknown-keyword", message, item.at(HEADER), key=True)
 
 
 def _parameter(name: str, node: Node) -> model.Parameter:
@@ -36,6 +51,8 @@ def _parameter(name: str, node: Node) -> model.Parameter:
     if value is not None:
         value = node.reader.templates(value, (*node.pointer, "value"))
     meant, schema = _value(node)
+    if (header := node.text(HEADER)) is not None:
+        schema = {**schema, HEADER: header}
     required = node.data.get("required")
     return model.Parameter(
         name=name,

@@ -22,11 +22,12 @@ from capstan.load.control import parse_control
 from capstan.load.document import Document
 from capstan.load.expression import PathTemplate, Template, parse_braces, parse_path, parse_route
 from capstan.load.forward import parse_forward
+from capstan.load.input_schema import parse_input_schema
 from capstan.load.jsonpath import parse_jsonpath
 from capstan.load.mcp import parse_prompts, parse_resources
 from capstan.load.node import Node, Reader
 from capstan.load.output import parse_outputs
-from capstan.load.parameters import parse_parameters, parse_types
+from capstan.load.parameters import parse_parameters, parse_types, refuse_headers
 from capstan.load.responses import parse_responses
 from capstan.load.schema import suggest
 from capstan.load.steps import parse_mappings, parse_steps, parse_with
@@ -305,6 +306,7 @@ class _Parser(Reader):
     ) -> model.RestOperation:
         before = len(self.problems)
         path = resource.parse("path", parse_route, PathTemplate(()))
+        refuse_headers(node)
         return model.RestOperation(
             method=self.method(node),
             path=path,
@@ -344,12 +346,14 @@ class _Parser(Reader):
                 hints.text("title"),
                 *(hints.data.get(key) for key in ("readOnly", "destructive", "idempotent", "openWorld")),
             ) if hints else None,
-            unit=parse_tool_content(node, self.unit(name, node, (), len(self.problems))),
+            unit=parse_tool_content(node, parse_input_schema(node, self.unit(name, node, (), len(self.problems)))),
         )  # fmt: skip
 
     def plain_unit(self, name: str, node: Node) -> model.Unit:
         """The unit behind a resource, a message of a prompt or a function of an aggregate."""
-        return self.unit(name, node, (), len(self.problems))
+        before = len(self.problems)
+        refuse_headers(node)
+        return self.unit(name, node, (), before)
 
     def unit(self, name: str, node: Node, inherited: tuple[model.Parameter, ...], before: int) -> model.Unit:
         """The unit of an operation or tool; `before` counts the problems met before its reading began."""

@@ -10,12 +10,14 @@ from capstan.errors import Problem
 from capstan.load.document import Place
 from capstan.load.expression import Template, parse_template
 from capstan.load.model import Output, RestOperation, Scripting, Step, Unit
+from capstan.load.parameters import HEADER
 from capstan.load.schema import Checker
 from capstan.plan import types
 from capstan.plan.call import plan_call
 from capstan.plan.content import ContentPlan, Parts, plan_blocks
 from capstan.plan.declared import through_declared
 from capstan.plan.decode import Passing, limit_passing
+from capstan.plan.headers import header_fault
 from capstan.plan.inputs import Inputs
 from capstan.plan.names import Names
 from capstan.plan.output import Resolve, mock_outputs, plan_outputs
@@ -57,7 +59,9 @@ def plan_unit(
         hint = "add 'call: namespace.operation', or a 'value' to each output"
         names.problem("nothing-to-call", message, unit.call_at or unit.at, hint)
     inputs = _inputs(names)
-    schema = _input_schema(inputs)
+    schema = _input_schema(inputs) if unit.input_schema is None else dict(unit.input_schema)
+    if fault := _header_fault(unit, schema):
+        names.problem("bad-header", fault, unit.at)
     operation = target.operation if target is not None else None
     plan = types.UnitPlan(
         name=unit.name or (f"{rest.method} {rest.path}" if rest is not None else ""),
@@ -79,6 +83,8 @@ def _inputs(names: Names) -> tuple[types.Input, ...]:
     """The inputs, once everything that uses them is planned."""
     names.inputs.drop_idle()
     is_mock = names.unit.call is None and not names.unit.steps
+    if names.unit.input_schema is not None:
+        _refuse_derived(names)
     for draft in names.inputs.values():
         if not draft.used and (draft.declared or (draft.where == "path" and not is_mock)):
             names.warn("unused-input", f"the input '{draft.name}' is used by nothing", draft.at)
@@ -87,6 +93,20 @@ def _inputs(names: Names) -> tuple[types.Input, ...]:
         types.Input(d.name, d.where or "query", d.schema, d.required, d.default, d.whole_body, d.body_path)
         for d in names.inputs.values()
     )
+
+
+def _header_fault(unit: Unit, schema: Mapping[str, Any]) -> str:
+    asks = unit.input_schema is not None or any(HEADER in parameter.schema for parameter in unit.parameters)
+    return header_fault(schema) if asks else ""
+
+
+def _refuse_derived(names: Names) -> None:
+    """Callers see the schema that the file writes, and nothing that is not in it."""
+    for draft in names.inputs.values():
+        if not draft.declared:
+            message = f"'{draft.name}' is taken from the caller, and 'inputSchema' has no property of that name"
+            hint = f"add it to 'properties', or a value to 'with': {draft.name}: ..."
+            names.problem("unfilled-input", message, names.unit.at / "inputSchema", hint)
 
 
 def limited(plan: types.UnitPlan, of_adapter: int | None) -> types.UnitPlan:
@@ -158,7 +178,11 @@ def _input_schema(inputs: tuple[types.Input, ...]) -> dict[str, Any]:
 def _checker(names: Names, schema: dict[str, Any]) -> Checker:
     try:
         return Checker(schema)
-    except ValueError:  # find the input at fault, for the whole schema does not say
+    except ValueError as fault:  # find the input at fault, for the whole schema does not say
+        if names.unit.input_schema is not None:
+            reason = str(fault).partition("\n")[0]
+            names.problem("bad-schema", f"the schema is wrong: {reason}", names.unit.at / "inputSchema")
+            return Checker({})
         for draft in names.inputs.values():
             try:
                 Checker(draft.schema)

@@ -143,6 +143,7 @@ class Unit:
     semantics: Semantics | None = None
     tags: tuple[str, ...] = ()
     media_type: str | None = None  # of the answer, where the answer does not say
+    input_schema: Mapping[str, Any] | None = None  # of a tool: the whole of it, as it is written
     content: tuple[Block, ...] = ()  # of a tool: what it answers, in the blocks of the protocol
     is_error: bool = False  # of a tool with content: it is told as an error
     refused: bool = False  # a problem is told already; what follows from it is noise
