@@ -24,7 +24,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -35,7 +35,7 @@ from mcp.shared.exceptions import MCPError
 
 from capstan.call.conversation import Question
 from capstan.call.unit import Answer
-from capstan.errors import CallError
+from capstan.errors import CallError, Outcome
 from capstan.expose.arguments import reader_of
 from capstan.expose.door import Access
 from capstan.expose.generation import Generation
@@ -223,9 +223,13 @@ class _Giving:
     """A conversation whose user gives what the page says."""
 
     follows = False
+    outcome: Outcome = "unknown"
 
     def __init__(self, given: list[str]) -> None:
         self._given = list(given)
+
+    def change(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     async def ask(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
         answers = [json.loads(self._given.pop(0)) for _ in questions]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from call.flows import flow
 from capstan.call.conversation import Question
-from capstan.errors import CallError, FlowError
+from capstan.errors import CallError, FlowError, Outcome
 from support import Received, RecordingUpstream, live, reply, write_capability
 
 
@@ -18,12 +19,16 @@ class Talk:
     """A conversation: what was said, in order, and the answers that are left."""
 
     follows = True
+    outcome: Outcome = "unknown"
 
     def __init__(self, *answers: Any, upstream: RecordingUpstream) -> None:
         self.said: list[Any] = []
         self.done: list[tuple[int, int, str]] = []
         self._answers = list(answers)
         self._upstream = upstream
+
+    def change(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     async def ask(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
         self.said.append(([question.message for question in questions], len(self._upstream.requests)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,11 +15,12 @@ import httpx2
 import pytest
 import pytest_asyncio
 from mcp.client.client import Client
-from mcp.shared.exceptions import MCPError
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
 from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitResult, TextContent
 
 from journeys.running import Capstan, serving
-from support import RecordingUpstream, reply
+from support import HANG, RecordingUpstream, reply
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -68,6 +71,27 @@ capability:
 """
 ERAS = ["auto", "legacy"]
 TWICE = """\
+    - name: plain
+      description: Refunds without asking.
+      call: shop.refund
+      with: {id: tools.id, amount: 1}
+    - name: both
+      description: Refunds twice and says so.
+      inputParameters:
+      - {name: id, type: string, description: The order.}
+      steps:
+      - {name: order, call: shop.get-order, with: {id: tools.id}}
+      - {name: loud, log: 'The order {{id}} has {{order.amount}}', level: warning}
+      - {name: quiet, log: Nothing to see, level: debug}
+      - {name: first, call: shop.refund, with: {id: tools.id, amount: 1}}
+      - {name: second, call: shop.refund, with: {id: tools.id, amount: 2}}
+    - name: steps
+      description: Reads twice.
+      inputParameters:
+      - {name: id, type: string, description: The order.}
+      steps:
+      - {name: one, call: shop.get-order, with: {id: tools.id}}
+      - {name: two, call: shop.get-order, with: {id: '{{id}}-{{one.amount}}'}}
     - name: pay
       description: Pays an order.
       inputParameters:
@@ -309,3 +333,201 @@ async def test_workers_without_a_key_share_one(tmp_path: Path, upstream: Recordi
             state = await asked_state(workers, {"id": "7"})
             found = await post(workers.mcp, "refund", {"id": "7"}, requestState=state, inputResponses=GIVEN)
             assert found.json()["result"]["structuredContent"] == {"refund": "r-1"}
+
+
+# --- what is told before the answer
+
+
+async def streamed(
+    server: Capstan, name: str, meta: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+) -> tuple[str, list[Any]]:
+    """The media type of an answer of 2026-07-28, and its messages."""
+    async with httpx2.AsyncClient(timeout=15) as http:
+        told = body(name, {"id": "7"}, meta)
+        found = await http.post(server.mcp, json=told, headers=HEADERS | {"mcp-name": name} | (headers or {}))
+    media_type = found.headers["content-type"].partition(";")[0]
+    if media_type == "application/json":
+        return media_type, [found.json()]
+    return media_type, [json.loads(line[6:]) for line in found.text.splitlines() if line.startswith("data: ")]
+
+
+async def test_a_call_that_names_a_level_is_told_what_is_logged(server: Capstan) -> None:
+    media_type, messages = await streamed(server, "both", {"io.modelcontextprotocol/logLevel": "info"})
+    assert media_type == "text/event-stream"
+    assert [m["params"] for m in messages[:-1]] == [
+        {"level": "warning", "data": "The order 7 has 25", "logger": "capstan"}
+    ]
+    assert messages[-1]["result"]["structuredContent"] == {"refund": "r-1"}
+    _, messages = await streamed(server, "both", {"io.modelcontextprotocol/logLevel": "debug"})
+    assert sorted(m["params"]["level"] for m in messages[:-1]) == ["debug", "warning"]
+
+
+async def test_nothing_is_said_before_an_answer_unless_it_is_asked_for(server: Capstan) -> None:
+    for name in ("both", "steps", "read"):
+        media_type, messages = await streamed(server, name)
+        assert (media_type, len(messages)) == ("application/json", 1), name
+    media_type, messages = await streamed(server, "steps", {"progressToken": 1}, {"accept": "application/json"})
+    assert (media_type, len(messages)) == ("application/json", 1)
+
+
+async def test_each_step_that_is_done_is_reported(server: Capstan) -> None:
+    media_type, messages = await streamed(server, "steps", {"progressToken": "p"})
+    assert media_type == "text/event-stream"
+    assert [m["params"] for m in messages[:-1]] == [
+        {"progressToken": "p", "progress": 1, "total": 2, "message": "one"},
+        {"progressToken": "p", "progress": 2, "total": 2, "message": "two"},
+    ]
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_the_official_client_hears_of_progress_and_log_lines(mode: Any, server: Capstan) -> None:
+    heard: list[tuple[str, Any]] = []
+    done: list[tuple[float, float | None, str | None]] = []
+
+    async def hear(params: Any) -> None:
+        heard.append((params.level, params.data))
+
+    async def follow(progress: float, total: float | None, message: str | None) -> None:
+        done.append((progress, total, message))
+
+    async with asyncio.timeout(20), Client(server.mcp, mode=mode, logging_callback=hear) as session:
+        if mode == "legacy":
+            assert session.server_capabilities.logging is not None
+            await listen(session, "debug")
+        await session.call_tool(
+            "both", {"id": "7"}, progress_callback=follow, meta={"io.modelcontextprotocol/logLevel": "debug"}
+        )
+    assert sorted(heard) == [("debug", "Nothing to see"), ("warning", "The order 7 has 25")]
+    assert [progress for progress, _, _ in done] == [1, 2, 3, 4, 5]
+    assert {step for _, _, step in done} == {"order", "loud", "quiet", "first", "second"}
+
+
+async def listen(session: Client, level: Any) -> None:
+    with pytest.warns(MCPDeprecationWarning):
+        await session.session.set_logging_level(level)
+
+
+async def test_a_session_hears_what_it_wants_to(server: Capstan) -> None:
+    heard: list[str] = []
+
+    async def hear(params: Any) -> None:
+        heard.append(params.level)
+
+    async with asyncio.timeout(20), Client(server.mcp, mode="legacy", logging_callback=hear) as session:
+        await session.call_tool("both", {"id": "7"})
+        assert heard == ["warning"]
+        await listen(session, "error")
+        await session.call_tool("both", {"id": "7"})
+        assert heard == ["warning"]
+
+
+async def test_plain_calls_of_a_session_are_answered_with_json_beside_one_that_is_not(
+    server: Capstan, upstream: RecordingUpstream
+) -> None:
+    """The session's own transport answers both ways at once."""
+    gate = asyncio.Event()
+
+    async def hold(request: Any) -> Any:
+        await gate.wait()
+        return answer(request)
+
+    async with httpx2.AsyncClient(timeout=15) as http:
+        headers = {"accept": "application/json, text/event-stream"}
+        hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+        first = await http.post(server.mcp, headers=headers, json=message(0, "initialize", hello))
+        headers["mcp-session-id"] = first.headers["mcp-session-id"]
+        headers["mcp-protocol-version"] = "2025-11-25"
+        assert first.headers["content-type"] == "application/json"
+        told = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+        await http.post(server.mcp, headers=headers, json=told)
+        upstream.then(hold)
+        slow = {"name": "steps", "arguments": {"id": "s"}, "_meta": {"progressToken": 1}}
+        stream = asyncio.create_task(http.post(server.mcp, headers=headers, json=message(1, "tools/call", slow)))
+        await upstream.wait_for(lambda running: bool(running.requests) and running.last.target == "/orders/s")
+        plain = {"name": "read", "arguments": {"id": "7"}}
+        quick = await http.post(server.mcp, headers=headers, json=message(2, "tools/call", plain))
+        assert quick.headers["content-type"] == "application/json"
+        assert quick.json()["result"]["structuredContent"] == {"amount": 25}
+        gate.set()
+        found = await stream
+    assert found.headers["content-type"].startswith("text/event-stream")
+    messages = [json.loads(line[6:]) for line in found.text.splitlines() if line.startswith("data: ")]
+    assert [m.get("method", m.get("id")) for m in messages] == ["notifications/progress", "notifications/progress", 1]
+
+
+def message(number: int, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+
+
+# --- a client that goes away
+
+
+@pytest.mark.parametrize("tool", ["read", "steps"])
+@pytest.mark.parametrize("mode", ERAS)
+async def test_a_read_is_broken_off_when_its_client_cancels(
+    mode: Any, tool: str, server: Capstan, upstream: RecordingUpstream
+) -> None:
+    upstream.then(HANG)
+    async with asyncio.timeout(20), Client(server.mcp, mode=mode) as session:
+        call = asyncio.create_task(session.call_tool(tool, {"id": "gone"}))
+        await upstream.wait_for(lambda running: bool(running.requests))
+        held = upstream.open_connections
+        call.cancel()
+        await upstream.wait_for(lambda running: running.open_connections < held)
+        await session.list_tools()  # what the server says of the call in a session has come
+    assert sent(upstream) == ["GET /orders/gone"]
+
+
+@pytest.mark.parametrize("tool", ["plain", "both"])
+@pytest.mark.parametrize("mode", ERAS)
+async def test_what_changes_something_is_finished_and_nothing_further_is_sent(
+    mode: Any, tool: str, server: Capstan, upstream: RecordingUpstream
+) -> None:
+    gate = asyncio.Event()
+
+    async def hold(request: Any) -> Any:
+        await gate.wait()
+        return answer(request)
+
+    upstream.always = lambda request: hold(request) if request.method == "POST" else answer(request)
+    before = len(server.err)
+    async with asyncio.timeout(20), Client(server.mcp, mode=mode) as session:
+        call = asyncio.create_task(session.call_tool(tool, {"id": "gone"}))
+        await upstream.wait_for(lambda running: bool(running.requests) and running.last.method == "POST")
+        held = upstream.open_connections
+        call.cancel()
+        await session.list_tools()  # the server has taken note of what came before
+        assert upstream.open_connections == held
+        gate.set()
+        outcome = "201" if tool == "plain" else "499 client-gone partly"
+        await server.said(f" mcp {tool} ", times=1 + sum(f" mcp {tool} " in line for line in server.err[:before]))
+        await session.list_tools()  # as above
+        (line,) = [line for line in server.err[before:] if f"mcp {tool}" in line]
+    assert all(word in line for word in outcome.split()), line
+    assert sum(target == "POST /orders/gone/refunds" for target in sent(upstream)) == 1
+
+
+# --- standard input and output
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_over_stdio_a_call_asks_and_tells_too(mode: Any, tmp_path: Path, upstream: RecordingUpstream) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text((FILE + TWICE).replace("    port: 9090\n", "    transport: stdio\n"))
+    command = ["-m", "capstan", "serve", str(path), "--base-uri", f"shop={upstream.url}"]
+    parameters = StdioServerParameters(command=sys.executable, args=command, env={"PATH": os.environ["PATH"]})
+    heard: list[str] = []
+
+    async def ask(_: Any, params: Any) -> ElicitResult:
+        return accept(reason="late")
+
+    async def hear(params: Any) -> None:
+        heard.append(params.data)
+
+    async with (
+        asyncio.timeout(40),
+        Client(stdio_client(parameters), mode=mode, elicitation_callback=ask, logging_callback=hear) as session,
+    ):
+        assert data_of(await session.call_tool("refund", {"id": "7"})) == {"refund": "r-1"}
+        await session.call_tool("both", {"id": "7"}, meta={"io.modelcontextprotocol/logLevel": "info"})
+    assert heard == ["The order 7 has 25"]

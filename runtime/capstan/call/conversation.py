@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from capstan.errors import Outcome
 from capstan.plan.flow import AskPlan
 
 
@@ -47,6 +49,11 @@ class Conversation(Protocol):
     """The client of one call."""
 
     follows: bool  # whether it wants to know how far the call is
+    outcome: Outcome  # what is known of the call where the client broke it off
+
+    def change(self) -> AbstractContextManager[None]:
+        """In it a client that goes away breaks nothing off."""
+        ...
 
     async def ask(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
         """The answers, in the order of the questions.

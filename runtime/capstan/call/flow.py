@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, TypeVar, assert_never
 
 from capstan.call.conversation import Conversation, Question
@@ -163,9 +164,27 @@ class _Run:
             self._stopping = True
             await _end(running, spare=lambda task: running[task].effect != "read")
             raise
+        except asyncio.CancelledError:
+            self._stopping = True
+            with self._change():
+                await _end(running, spare=lambda task: self._is_kept(running[task]))
+            self._tell_broken_off()
+            raise
         except BaseException:
             await _end(running, spare=lambda _: False)
             raise
+
+    def _change(self) -> AbstractContextManager[None]:
+        """What the client cannot break off."""
+        return self._conversation.change() if self._conversation is not None else nullcontext()
+
+    def _is_kept(self, step: StepPlan) -> bool:
+        return self._conversation is not None and step.effect != "read"
+
+    def _tell_broken_off(self) -> None:
+        if self._conversation is not None:
+            unknown = "unknown" in self._states.values()
+            self._conversation.outcome = "unknown" if unknown else "partly" if self._changed else "not-sent"
 
     async def _step(self, step: StepPlan) -> None:
         name = step.name
@@ -241,6 +260,12 @@ class _Run:
 
     async def _call(self, step: StepPlan, call: CallPlan, scope: Mapping[str, Any]) -> Any:
         request = self._bound.get(step.name) or _bind(call, scope, step)
+        if not self._is_kept(step):
+            return await self._sent(step, call, request)
+        with self._change():
+            return await self._sent(step, call, request)
+
+    async def _sent(self, step: StepPlan, call: CallPlan, request: HttpRequest) -> Any:
         try:
             response = await self._live.upstreams[step.name].send(call, request)
         except CallError as error:
@@ -289,7 +314,14 @@ class _Run:
 
         workers = [asyncio.create_task(work()) for _ in range(min(foreach.concurrency, len(items)))]
         try:
-            await asyncio.gather(*workers)
+            done, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION) if workers else ((), ())
+            for worker in done:
+                worker.result()
+        except asyncio.CancelledError:
+            self._stopping = True
+            with self._change():
+                await _end(workers, spare=lambda _: self._is_kept(step))
+            raise
         except BaseException:
             await _end(workers, spare=lambda _: False)
             raise

@@ -23,10 +23,11 @@ from capstan.call.upstream import UpstreamResponse
 from capstan.errors import CallError, ShapeError
 from capstan.expose.asgi import respond
 from capstan.expose.calllog import log_call, log_fault
+from capstan.expose.finishing import Finishing
 from capstan.expose.mcp_contents import block_of, block_of_bytes
 from capstan.expose.mcp_conversation import Context, InRounds, InSession, Levels, States
 from capstan.expose.mcp_offer import LiveOffer, OfferServer
-from capstan.expose.mcp_transport import Peeked, SessionManager, peek, streamed, takes_streams
+from capstan.expose.mcp_transport import Peeked, SessionManager, peek, streamed, takes_streams, until_gone
 from capstan.load.media_type import essence_of, is_json
 from capstan.plan.decode import is_binary
 from capstan.plan.formats.charset import charset_of, decode
@@ -64,6 +65,7 @@ class McpApp:
         self.offer = offer
         self._states = States(settings.state_key)
         self._levels = Levels()
+        self._finishing = Finishing()
         self._manager: SessionManager | None = None
         self._runner: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[Any]] = set()
@@ -126,12 +128,12 @@ class McpApp:
         if flow is None:
             return await self._answer(live, params)
         if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
-            return await self._answer(live, params, InSession(context, self._levels.of(context)))
+            return await self._answer(live, params, InSession(context, self._finishing, self._levels.of(context)))
         if not flow.asks:
-            return await self._answer(live, params, InRounds(context))
+            return await self._answer(live, params, InRounds(context, self._finishing))
 
         async def unsealed(known: Context) -> types.CallToolResult | types.InputRequiredResult:
-            rounds = InRounds(context, self._states.opened(known), params.input_responses)
+            rounds = InRounds(context, self._finishing, self._states.opened(known), params.input_responses)
             try:
                 return await self._answer(live, params, rounds)
             except Unanswered as asked:
@@ -153,12 +155,19 @@ class McpApp:
         error: CallError | None = None
         status = 500
         try:
-            answer = await live.call(params.arguments or {}, conversation)
-            result = await _result(answer, live.unit, self._settings.max_parsed_bytes)
+            if live.unit.flow is not None or live.unit.effect == "read":
+                answer, result = await self._called(live, params, conversation)
+            else:
+                with self._finishing.change():
+                    answer, result = await self._called(live, params, conversation)
             status = answer.status
         except CallError as caught:
             error, status = caught, status_of(caught)
             result = _failure(problem_of(caught), live.unit)
+        except asyncio.CancelledError:  # the client went away, or the server stops
+            status = 499
+            error = CallError("client-gone", "", conversation.outcome if conversation is not None else "unknown")
+            raise
         except Unanswered:
             status = 202
             raise
@@ -171,6 +180,12 @@ class McpApp:
         finally:
             log_call("mcp", live.unit, status, started, error)
         return result
+
+    async def _called(
+        self, live: LiveUnit, params: types.CallToolRequestParams, conversation: Conversation | None
+    ) -> tuple[Answer, types.CallToolResult]:
+        answer = await live.call(params.arguments or {}, conversation)
+        return answer, await _result(answer, live.unit, self._settings.max_parsed_bytes)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if self._runner is None:
@@ -201,8 +216,10 @@ class McpApp:
         session, tool = headers.get(b"mcp-session-id"), headers.get(b"mcp-name")
         talking = self.offer.talking
         known = tool is not None and tool.decode("latin-1") not in talking
-        if scope["method"] != "POST" or (session is None and (not talking or known)):
+        if scope["method"] != "POST" or (session is None and tool is None and not talking):
             await self._manager.handle_request(scope, receive, send)
+        elif session is None and (not talking or known):
+            await until_gone(self._manager.handle_request, scope, receive, send)
         else:
             await self._peeked(session, headers, scope, receive, send)
 
@@ -234,7 +251,10 @@ class McpApp:
             self._asked.add(asked)
         answered = streamed.set(self._is_streamed(peeked, headers))
         try:
-            await self._manager.handle_request(scope, again, send)
+            if b"mcp-name" in headers and not streamed.get():
+                await until_gone(self._manager.handle_request, scope, again, send)
+            else:
+                await self._manager.handle_request(scope, again, send)
         finally:
             streamed.reset(answered)
             if asked is not None:
@@ -259,6 +279,7 @@ class McpApp:
 
     async def close(self) -> None:
         """End every session."""
+        self._finishing.end()
         self._stop.set()
         if self._runner is not None:
             with suppress(asyncio.CancelledError):

@@ -23,7 +23,8 @@ from mcp.shared.message import ServerMessageMetadata
 from pydantic import ValidationError
 
 from capstan.call.conversation import Question, Unanswered
-from capstan.errors import FlowError
+from capstan.errors import FlowError, Outcome
+from capstan.expose.finishing import Finishing
 from capstan.load.asking import LEVELS
 
 Context = ServerRequestContext[Any, Any]
@@ -77,8 +78,10 @@ class States:
 class _Told:
     """What both eras have in common: the client is told how far the call is, and of what it listens to."""
 
-    def __init__(self, context: Context, levels: Collection[str]) -> None:
+    def __init__(self, context: Context, finishing: Finishing, levels: Collection[str]) -> None:
         self._context = context
+        self.change = finishing.change
+        self.outcome: Outcome = "unknown"
         self._levels = levels
         self.follows = context.meta is not None and context.meta.get("progress_token") is not None
 
@@ -97,9 +100,13 @@ class InRounds(_Told):
     """A conversation from 2026-07-28 on: a question ends the call."""
 
     def __init__(
-        self, context: Context, state: State | None = None, responses: types.InputResponses | None = None
+        self,
+        context: Context,
+        finishing: Finishing,
+        state: State | None = None,
+        responses: types.InputResponses | None = None,
     ) -> None:
-        super().__init__(context, allowed_log_levels(context.protocol_version, context.meta))
+        super().__init__(context, finishing, allowed_log_levels(context.protocol_version, context.meta))
         self._state, self._responses = state or State(), responses or {}
 
     async def ask(self, questions: Sequence[Question]) -> list[dict[str, Any]]:

@@ -5,12 +5,14 @@ An answer is JSON, but where something is to be said before it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
+from anyio import CancelScope
 from mcp.server.streamable_http import StreamableHTTPServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
@@ -18,6 +20,8 @@ from capstan.plan.jsontext import parse_json
 
 # Whether the request that is being answered, by this task, is answered with a stream.
 streamed: Final = ContextVar("streamed", default=False)
+
+_UNWATCHED_SECONDS: Final = 0.1
 
 
 class SessionTransport(StreamableHTTPServerTransport):
@@ -81,3 +85,42 @@ def peek(body: bytes) -> Peeked:
 def takes_streams(headers: dict[bytes, bytes]) -> bool:
     accept = headers.get(b"accept", b"").lower()
     return b"text/event-stream" in accept or b"text/*" in accept or b"*/*" in accept
+
+
+async def until_gone(answer: Any, scope: Any, receive: Any, send: Any) -> None:
+    """Answer a request for as long as its client is there: from 2026-07-28 on one that closes its connection cancels.
+
+    A stream is watched by the SDK. Nobody looks after an answer that is there at once.
+    """
+    loop = asyncio.get_running_loop()
+    is_whole = False
+    timer: asyncio.TimerHandle
+    watcher: asyncio.Task[None] | None = None
+    asked = CancelScope()
+
+    async def noting() -> Any:
+        nonlocal is_whole
+        message = await receive()
+        is_whole = not message.get("more_body", False)
+        return message
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        asked.cancel()
+
+    def begin() -> None:
+        nonlocal timer, watcher
+        if is_whole:
+            watcher = asyncio.create_task(watch())
+        else:
+            timer = loop.call_later(_UNWATCHED_SECONDS, begin)
+
+    timer = loop.call_later(_UNWATCHED_SECONDS, begin)
+    try:
+        with asked:
+            await answer(scope, noting, send)
+    finally:
+        timer.cancel()
+        if watcher is not None:
+            watcher.cancel()
