@@ -98,6 +98,15 @@ capability:
       inputParameters: [{{name: id, type: string, description: The order.}}]
       steps: [{{name: done, call: shop.refund, with: {{id: tools.id}}}}]
       content: [{{type: image, mimeType: image/png, data: '{{{{done.photo}}}}'}}]
+    - name: refund-note
+      description: Refund and tell.
+      inputParameters:
+      - {{name: id, type: string, description: The order.}}
+      - {{name: seal, type: string, description: Base64.}}
+      steps: [{{name: done, call: shop.refund, with: {{id: tools.id}}}}]
+      content:
+      - {{type: text, text: '{{{{done.note}}}}{{{{done.note}}}}{{{{done.note}}}}'}}
+      - {{type: image, mimeType: image/png, data: '{{{{seal}}}}'}}
     - name: picture
       description: A picture of yours.
       inputParameters: [{{name: data, type: string, description: Base64.}}]
@@ -249,6 +258,24 @@ async def test_a_part_of_an_answer_that_is_no_base64_is_an_error_that_tells_what
     told = problem(await client.call_tool("refund-card", {"id": "7"}))
     assert (told["code"], told["outcome"], told["retry_safe"]) == ("unexpected-answer", "done", False)
     assert told["changed"] == {"done": {"photo": "no base64!", "id": "r-1"}}
+
+
+async def test_a_content_that_grows_too_large_by_an_answer_is_no_reason_to_call_again(
+    client: Caller, upstream: RecordingUpstream
+) -> None:
+    upstream.always = reply(data={"note": "x" * 9000, "id": "r-1"})
+    told = problem(await client.call_tool("refund-note", {"id": "7", "seal": WAV}))
+    assert (told["code"], told["outcome"], told["retry_safe"]) == ("unexpected-answer", "done", False)
+    assert told["changed"]["done"]["id"] == "r-1"
+
+
+async def test_an_argument_that_is_no_base64_is_refused_before_anything_is_called(
+    client: Caller, upstream: RecordingUpstream
+) -> None:
+    before = len(upstream.requests)
+    told = problem(await client.call_tool("refund-note", {"id": "7", "seal": "no base64!"}))
+    assert (told["code"], told["argument"], told["outcome"]) == ("bad-argument", "seal", "not-sent")
+    assert len(upstream.requests) == before
 
 
 async def test_an_argument_that_is_no_base64_is_refused(client: Caller) -> None:

@@ -100,17 +100,26 @@ class _Run:
             value = taken(self._live.flow.answer.take, self._scope)
             answer = said(unit.content, value, self._scope, self._live.settings.max_parsed_bytes)
         except ShapeError as error:
-            error.retry_safe = self._repeatable()
-            self._tell_changes(error)
+            self._spoilt(error)
             raise
+        except BindError as error:  # of a content; whatever was asked for is done by now
+            raise self._spoilt(ShapeError("unexpected-answer", error.message, outcome="done")) from error
         passes = isinstance(unit.shape, Whole) and self._live.flow.answer.mapped is None and unit.content is None
         if last in self._heads and passes:
             status, headers, empty = self._heads[last]
             return Answer(status, headers, value=value, empty=empty)
         return answer
 
+    def _spoilt(self, error: ShapeError) -> ShapeError:
+        """What is wrong with the answer, of a flow whose steps are all done."""
+        error.retry_safe = self._repeatable()
+        self._tell_changes(error)
+        return error
+
     def _bind_early(self) -> None:
         """Put together what hangs on arguments alone: a bad one must not stop the flow half way."""
+        if (content := self._live.unit.content) is not None:
+            content.check(self._scope)
         for step in self._steps:
             if step.early and isinstance(step.does, CallPlan):
                 if step.when is not None and not _unsent(decide, step.when, self._scope, step.name):

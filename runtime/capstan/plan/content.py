@@ -16,7 +16,7 @@ from capstan.load.files import is_file
 from capstan.load.media_type import essence_of
 from capstan.plan.decode import is_binary
 from capstan.plan.files import find, read_bytes, read_text
-from capstan.plan.values import ABSENT, Arguments, Constant, FromStep, Source, to_text
+from capstan.plan.values import ABSENT, Arguments, Constant, FromInput, FromStep, Source, to_text
 
 Parts = tuple[str | Source, ...]
 Resolve = Callable[[str, Place], Parts]  # a text with templates, where it stands -> where its parts come from
@@ -70,6 +70,13 @@ class ContentPlan:
     blocks: tuple[BlockPlan, ...]
     is_error: bool
     has_data: bool  # the file says besides what its structured content is
+
+    def check(self, arguments: Arguments) -> None:
+        """Raises BindError where an argument is not the base64 that it stands for, before anything is called."""
+        for block in self.blocks:
+            for _, text in block.filled:
+                if text.kind == "base64" and all(isinstance(part, (str, FromInput)) for part in text.parts):
+                    text.get(arguments)
 
 
 def fill(blocks: Iterable[BlockPlan], arguments: Arguments, limit: int) -> list[dict[str, Any]]:
