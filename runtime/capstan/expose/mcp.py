@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -19,25 +18,18 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from capstan.call.conversation import Conversation, Unanswered
 from capstan.call.problem import broken_off, internal_problem, problem_of, status_of
 from capstan.call.unit import Answer, LiveUnit
-from capstan.call.upstream import UpstreamResponse
-from capstan.errors import CallError, ShapeError
+from capstan.errors import CallError
 from capstan.expose.asgi import respond
 from capstan.expose.calllog import log_call, log_fault
 from capstan.expose.finishing import Finishing
-from capstan.expose.mcp_contents import block_of, block_of_bytes
 from capstan.expose.mcp_conversation import Context, InRounds, InSession, Levels, States
 from capstan.expose.mcp_offer import LiveOffer, OfferServer
+from capstan.expose.mcp_results import failure, result_of
 from capstan.expose.mcp_transport import Peeked, SessionManager, peek, streamed, takes_streams, until_gone
-from capstan.load.media_type import essence_of, is_json
-from capstan.plan.decode import is_binary
-from capstan.plan.formats.charset import charset_of, decode
-from capstan.plan.jsontext import is_deeper_than, parse_answer
-from capstan.plan.types import UnitPlan
 from capstan.resources import VERSION
 from capstan.settings import Settings
 
 _LINES_AHEAD: Final = 64  # read from standard input before their turn
-_DEEPEST: Final = 200  # more, and the SDK cannot write it
 _SETTLE_SECONDS: Final = 0.1  # for the last line read to become a running call
 
 
@@ -163,7 +155,7 @@ class McpApp:
             status = answer.status
         except CallError as caught:
             error, status = caught, status_of(caught)
-            result = _failure(problem_of(caught), live.unit)
+            result = failure(problem_of(caught), live.unit)
         except asyncio.CancelledError:  # the client went away, or the server stops
             status = 499
             error = CallError("client-gone", "", conversation.outcome if conversation is not None else "unknown")
@@ -176,7 +168,7 @@ class McpApp:
             raise
         except Exception as fault:  # noqa: BLE001 - the outermost edge
             log_fault("mcp", live.unit, fault)
-            result = _failure(internal_problem(), live.unit)
+            result = failure(internal_problem(), live.unit)
         finally:
             log_call("mcp", live.unit, status, started, error)
         return result
@@ -185,7 +177,7 @@ class McpApp:
         self, live: LiveUnit, params: types.CallToolRequestParams, conversation: Conversation | None
     ) -> tuple[Answer, types.CallToolResult]:
         answer = await live.call(params.arguments or {}, conversation)
-        return answer, await _result(answer, live.unit, self._settings.max_parsed_bytes)
+        return answer, await result_of(answer, live.unit, self._settings.max_parsed_bytes)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if self._runner is None:
@@ -339,103 +331,3 @@ async def _refuse(send: Any, status: int, message: str) -> None:
 async def _respond_error(send: Any, status: int, error: dict[str, Any]) -> None:
     body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
     await respond(send, status, [(b"content-type", b"application/json")], body)
-
-
-# --- results
-
-_RESPELLED: Final = re.compile(rb"\\u00|\0")  # JSON whose bytes do not show every secret: in escapes, or in UTF-16
-
-
-async def _result(answer: Answer, unit: UnitPlan, limit: int) -> types.CallToolResult:
-    if answer.response is None:
-        if answer.content is not None:
-            return _of_content(answer, answer.content, unit)
-        if answer.empty:
-            return _of_nothing(answer, unit)
-        return _of_value(answer.value, json.dumps(answer.value, ensure_ascii=False), unit)
-    try:
-        body = await answer.response.read(answer.limit or limit)
-    finally:
-        answer.response.close()
-    if not body:
-        return _of_nothing(answer, unit)
-    media_type = answer.response.media_type
-    if is_binary(media_type):
-        return _of_bytes(body, essence_of(media_type), unit)
-    return _of_text(body, unit, answer.response)
-
-
-def _of_content(answer: Answer, blocks: list[dict[str, Any]], unit: UnitPlan) -> types.CallToolResult:
-    """The blocks that the file says, beside the data that it says."""
-    assert unit.content is not None
-    has_data = unit.content.has_data
-    structured = _of_value(answer.value, "", unit).structured_content if has_data else None
-    return types.CallToolResult(
-        content=[block_of(block) for block in blocks], structured_content=structured, is_error=unit.content.is_error
-    )
-
-
-def _of_nothing(answer: Answer, unit: UnitPlan) -> types.CallToolResult:
-    """An empty success still has to tell an agent how to go on."""
-    told: dict[str, Any] = {"status": answer.status}
-    told |= {name.lower(): value for name, value in answer.headers}
-    declared = () if unit.output_schema is None else unit.output_schema.get("properties", ())
-    data = {name: value for name, value in told.items() if name not in declared}  # those mean something else
-    return _structured(data | (_without_data(unit) or {}), json.dumps(told, ensure_ascii=False))
-
-
-def _without_data(unit: UnitPlan) -> dict[str, Any] | None:
-    """The structured content of an answer that has none: clients hold what there is against a declared schema, and
-    take a result without any for broken."""
-    schema = unit.output_schema
-    if schema is None:
-        return None
-    return {} if schema.get("type") == "object" else {"result": None}
-
-
-def _of_text(body: bytes, unit: UnitPlan, response: UpstreamResponse) -> types.CallToolResult:
-    text = _text(body, response.media_type)
-    essence = essence_of(response.media_type)
-    if essence == "" or is_json(essence):
-        with suppress(ValueError):
-            value = parse_answer(body)
-            if _RESPELLED.search(body) and (masked := response.masked(value)) != value:
-                value, text = masked, json.dumps(masked, ensure_ascii=False)
-            return _of_value(value, text, unit)
-    text = response.masked(text)  # a secret in UTF-16 shows in no byte
-    return types.CallToolResult(content=[types.TextContent(text=text)], structured_content=_without_data(unit))
-
-
-def _text(body: bytes, media_type: str) -> str:
-    """The text of a body; what is not encoded as it says shows where."""
-    with suppress(ValueError):
-        return decode(body, charset_of(media_type), "replace")
-    return body.decode("utf-8", "replace")
-
-
-def _of_value(value: Any, text: str, unit: UnitPlan) -> types.CallToolResult:
-    if isinstance(value, dict):
-        return _structured(value, text)
-    if value is None and unit.output_schema is not None and unit.output_schema.get("type") == "object":
-        return _structured({}, "null")
-    return _structured({"result": value}, value if isinstance(value, str) else text)
-
-
-def _structured(value: dict[str, Any], text: str) -> types.CallToolResult:
-    if is_deeper_than(value, _DEEPEST):
-        message = "the answer is nested too deeply for MCP"
-        raise ShapeError("unexpected-answer", message, outcome="done", retry_safe=False)
-    return types.CallToolResult(content=[types.TextContent(text=text)], structured_content=value)
-
-
-def _of_bytes(body: bytes, media_type: str, unit: UnitPlan) -> types.CallToolResult:
-    told = types.TextContent(text=f"{media_type}, {len(body):,} bytes")
-    blocks = [block_of_bytes(body, media_type, unit.name), told]  # clients of one block look at the first
-    return types.CallToolResult(content=blocks, structured_content=_without_data(unit))
-
-
-def _failure(problem: dict[str, Any], unit: UnitPlan) -> types.CallToolResult:
-    text = types.TextContent(text=json.dumps(problem, ensure_ascii=False))
-    # With a declared output schema, some clients hold an error's structured content against it.
-    structured = problem if unit.output_schema is None else None
-    return types.CallToolResult(content=[text], structured_content=structured, is_error=True)
