@@ -462,8 +462,6 @@ ROOT = "naftiko: 1.0.0-alpha2\n"
                      id="authentication of callers over REST"),
         pytest.param(mcp(adapter="authentication: {type: oauth2, resource: a}"), "'authentication'", "authentication",
                      id="authentication of callers over MCP"),
-        pytest.param(mcp(adapter="ttlMs: 5"), "'ttlMs'", "ttlMs", id="how long lists are good"),
-        pytest.param(mcp(adapter="cacheScope: public"), "'cacheScope'", "cacheScope", id="for whom lists are good"),
         pytest.param(ROOT + "capability: {exposes: [{type: skill, port: 1, namespace: a}]}", "'skill'", "skill",
                      id="a skill adapter"),
         pytest.param(ROOT + "capability: {exposes: [{type: control, port: 1, management: {reload: true}}]}", "'reload'",

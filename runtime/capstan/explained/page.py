@@ -51,6 +51,8 @@ class _Page:
                 yield from self._forward(forward)
         for adapter in self._told["mcp"]:
             yield f"\nMCP on {_where(adapter)}"
+            if "ttlMs" in adapter:
+                yield f"  lists: {_kept(adapter)}"
             for tool in adapter["tools"]:
                 yield from self._unit(tool["tool"], tool)
             for resource in adapter.get("resources", ()):
@@ -104,6 +106,11 @@ class _Page:
         yield from self._wrapped(_UNIT, f"with the caller's headers: {', '.join(forward['trusted']) or 'none'}")
 
     def _resource(self, resource: Told) -> Iterator[str]:
+        yield from self._read(resource)
+        if "ttlMs" in resource:
+            yield f"{_UNIT}{_kept(resource)}"
+
+    def _read(self, resource: Told) -> Iterator[str]:
         if "text" in resource:
             yield ""
             yield f"  {bold(resource['resource'])}  {dim('read')}"
@@ -215,6 +222,10 @@ def _block(block: Told) -> str:
     fields = {**block, **block.get("resource", {})}
     told = next((str(fields[key]) for key in ("text", "uri", "file", "data") if key in fields), "")
     return f"{block['type']}: {_short(told)}"
+
+
+def _kept(told: Told) -> str:
+    return f"kept by clients for {told['ttlMs']:,} ms, {told['cacheScope']}"
 
 
 def _where(adapter: Told) -> str:

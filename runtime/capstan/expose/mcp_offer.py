@@ -33,22 +33,23 @@ class LiveOffer:
         # An endpoint that offers nothing at all still says that it is one of tools.
         self.has_tools = bool(offer.tools) or not (offer.resources or offer.prompts)
         self._page_size = page_size
+        self._kept: Any = {"ttl_ms": offer.keeping.ttl_ms, "cache_scope": offer.keeping.scope}
 
     def list_tools(self, cursor: str | None) -> types.ListToolsResult:
         tools, following = self._page(self.tools, cursor)
-        return types.ListToolsResult(tools=tools, next_cursor=following)
+        return types.ListToolsResult(tools=tools, next_cursor=following, **self._kept)
 
     async def list_resources(self, cursor: str | None) -> types.ListResourcesResult:
         self.ask("resources/list", there=self.has_resources)
         listed, cut = await self.resources.listed()
         found, following = self._page(listed, cursor, may_shrink=True)
         meta: Any = {NOT_LISTED: cut} if cut else None
-        return types.ListResourcesResult(resources=found, next_cursor=following, _meta=meta)
+        return types.ListResourcesResult(resources=found, next_cursor=following, _meta=meta, **self._kept)
 
     def list_templates(self, cursor: str | None) -> types.ListResourceTemplatesResult:
         self.ask("resources/templates/list", there=self.has_resources)
         found, following = self._page(self.resources.templates, cursor)
-        return types.ListResourceTemplatesResult(resource_templates=found, next_cursor=following)
+        return types.ListResourceTemplatesResult(resource_templates=found, next_cursor=following, **self._kept)
 
     async def read_resource(self, uri: str, limit: int, protocol_version: str) -> types.ReadResourceResult:
         self.ask("resources/read", there=self.has_resources)
@@ -57,7 +58,7 @@ class LiveOffer:
     def list_prompts(self, cursor: str | None) -> types.ListPromptsResult:
         self.ask("prompts/list", there=self.has_prompts)
         found, following = self._page(self.prompts.listed, cursor)
-        return types.ListPromptsResult(prompts=found, next_cursor=following)
+        return types.ListPromptsResult(prompts=found, next_cursor=following, **self._kept)
 
     async def get_prompt(self, name: str, arguments: Mapping[str, str], limit: int) -> types.GetPromptResult:
         self.ask("prompts/get", there=self.has_prompts)

@@ -147,7 +147,9 @@ async def _read(
         log_read("mcp", plan.name, effect, status, started, error)
     if read is None:
         raise no_resource(asked, protocol_version)
-    return contents_of(asked, read, plan.mime_type, binary=plan.binary)
+    found = contents_of(asked, read, plan.mime_type, binary=plan.binary)
+    found.ttl_ms, found.cache_scope = plan.keeping.ttl_ms, plan.keeping.scope
+    return found
 
 
 async def _answer(called: _Called | _Inline, values: Mapping[str, str], limit: int) -> tuple[Read, int]:

@@ -25,6 +25,7 @@ from capstan.load.forward import parse_forward
 from capstan.load.input_schema import parse_input_schema
 from capstan.load.jsonpath import parse_jsonpath
 from capstan.load.mcp import parse_prompts, parse_resources
+from capstan.load.mcp_live import parse_keeping
 from capstan.load.node import Node, Reader
 from capstan.load.output import parse_outputs
 from capstan.load.parameters import parse_parameters, parse_types, refuse_headers
@@ -318,7 +319,6 @@ class _Parser(Reader):
         )
 
     def mcp_adapter(self, node: Node) -> model.McpAdapter:
-        self.unsupported(node, "ttlMs", "cacheScope")
         stdio = node.text("transport") == "stdio"
         if not stdio and "port" not in node:
             self.problem("missing-keyword", "'port' is missing", node.at(), "or: transport: stdio")
@@ -334,6 +334,7 @@ class _Parser(Reader):
             resources=parse_resources(node, self.plain_unit),
             prompts=parse_prompts(node, self.plain_unit),
             max_binary_bytes=parse_size(node, "maxBinarySize"),
+            keeping=parse_keeping(node),
             at=node.at(),
         )
 

@@ -231,7 +231,7 @@ class _Builder:
             adapter.namespace, adapter.address, adapter.port, self.capability.title,
             adapter.description or self.capability.description, tuple(tools),
             plan_resources(adapter, self._of_mcp(adapter), self.variables, self.problems),
-            plan_prompts(adapter, self._of_mcp(adapter), self.variables, self.problems), adapter.at,
+            plan_prompts(adapter, self._of_mcp(adapter), self.variables, self.problems), adapter.keeping, adapter.at,
         )  # fmt: skip
 
     def _of_mcp(self, adapter: model.McpAdapter) -> PlanUnit:

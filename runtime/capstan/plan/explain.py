@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, assert_never
 
 from capstan.load.jsonpath import JsonPath
+from capstan.load.model import Keeping
 from capstan.plan.content import BlockPlan, ContentPlan
 from capstan.plan.flow import AskPlan, AssertPlan, LogPlan, LookupPlan, ScriptRun
 from capstan.plan.request import RequestPlan
@@ -56,6 +57,7 @@ def explain(plan: CapabilityPlan) -> dict[str, Any]:
                 "tools": [
                     {"tool": tool.name, "hints": describe(tool.hints), **_unit(tool.unit)} for tool in adapter.tools
                 ],
+                **_keeping(adapter.keeping),
                 **_further("resources", [_resource(resource) for resource in adapter.resources]),
                 **_further("prompts", [_prompt(prompt) for prompt in adapter.prompts]),
             }
@@ -68,6 +70,10 @@ def explain(plan: CapabilityPlan) -> dict[str, Any]:
 def _further(key: str, items: list[dict[str, Any]]) -> dict[str, Any]:
     """What most adapters do not have is not mentioned there."""
     return {key: items} if items else {}
+
+
+def _keeping(keeping: Keeping) -> dict[str, Any]:
+    return {} if keeping == Keeping() else {"ttlMs": keeping.ttl_ms, "cacheScope": keeping.scope}
 
 
 def _forward(forward: ForwardPlan) -> dict[str, Any]:
@@ -87,6 +93,7 @@ def _forward(forward: ForwardPlan) -> dict[str, Any]:
 def _resource(resource: ResourcePlan) -> dict[str, Any]:
     declared = {"mimeType": resource.mime_type, "binary": resource.binary or None}
     told = {"resource": str(resource.uri), **{key: value for key, value in declared.items() if value is not None}}
+    told |= _keeping(resource.keeping)
     match resource.source:
         case FolderPlan():
             return {**told, "name": resource.name, "files": str(resource.source.path)}

@@ -46,7 +46,7 @@ def _inline(
     _tell_unused(((name, item.uri_at) for name in item.uri.holes), used, "variable", problems)
     return types.ResourcePlan(
         item.name, item.title, item.description, item.uri, item.mime_type or mime_type,
-        isinstance(said.content, bytes), source, (), at=item.at,
+        isinstance(said.content, bytes), source, (), item.keeping, at=item.at,
     )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def _resource(
             _tell_unused(((name, item.uri_at) for name in item.uri.holes), slots, "variable", problems)
     return types.ResourcePlan(
         item.name, item.title, item.description or getattr(source, "description", ""), item.uri, item.mime_type,
-        item.binary, source, tuple(slots.items()), at=item.at,
+        item.binary, source, tuple(slots.items()), item.keeping, at=item.at,
     )  # fmt: skip
 
 

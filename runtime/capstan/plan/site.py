@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from capstan.errors import LoadError, Problem
+from capstan.load.model import Keeping
 from capstan.plan.types import (
     CapabilityPlan,
     ControlPlan,
@@ -37,6 +38,7 @@ class Offer:
     tools: tuple[ToolPlan, ...]
     resources: tuple[ResourcePlan, ...]
     prompts: tuple[PromptPlan, ...]
+    keeping: Keeping
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,13 @@ def _offer(servers: list[McpPlan], problems: list[Problem] | None = None) -> Off
     instructions = (
         "\n".join(dict.fromkeys(s.description for s in servers if s.description)) if len(servers) <= 20 else ""
     )
-    return Offer(title, instructions, tools, resources, prompts)
+    return Offer(title, instructions, tools, resources, prompts, _shortest([server.keeping for server in servers]))
+
+
+def _shortest(said: list[Keeping]) -> Keeping:
+    """What holds for a list that several adapters make: no part of it is kept for longer than it may be."""
+    is_public = all(one.scope == "public" for one in said)
+    return Keeping(min(one.ttl_ms for one in said), "public" if is_public else "private")
 
 
 def _published(items: list[Named], problems: list[Problem] | None) -> tuple[Named, ...]:

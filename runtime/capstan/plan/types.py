@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from capstan.load.condition import Condition
 from capstan.load.document import Place
-from capstan.load.model import Effect, Hints, Where
+from capstan.load.model import Effect, Hints, Keeping, Where
 from capstan.load.schema import Checker
 from capstan.load.uri import UriTemplate
 from capstan.plan.auth import AuthPlan
@@ -249,6 +249,7 @@ class ResourcePlan:
     binary: bool
     source: UnitPlan | FolderPlan | InlinePlan
     slots: tuple[tuple[str, str], ...]  # variable of the URI, and the input it fills
+    keeping: Keeping
     at: Place = field(repr=False, compare=False)
 
 
@@ -300,6 +301,7 @@ class McpPlan:
     tools: tuple[ToolPlan, ...]
     resources: tuple[ResourcePlan, ...]
     prompts: tuple[PromptPlan, ...]
+    keeping: Keeping  # of the lists
     at: Place = field(repr=False, compare=False)
 
     @property

@@ -92,6 +92,14 @@ class McpTool:
 
 
 @dataclass(frozen=True, slots=True)
+class Keeping:
+    """For how long, and for whom, clients may keep what they were given; these are the protocol's own defaults."""
+
+    ttl_ms: int = 0
+    scope: Literal["public", "private"] = "private"
+
+
+@dataclass(frozen=True, slots=True)
 class McpResource:
     """Data to read: what a unit answers, the files of a folder, or what is written here."""
 
@@ -102,6 +110,7 @@ class McpResource:
     mime_type: str | None
     binary: bool
     source: Unit | Written | Inline
+    keeping: Keeping = Keeping()
     at: Place = place()
     uri_at: Place = place()
 
@@ -144,6 +153,7 @@ class McpAdapter:
     resources: tuple[McpResource, ...] = ()
     prompts: tuple[McpPrompt, ...] = ()
     max_binary_bytes: int | None = None
+    keeping: Keeping = Keeping()  # of the lists
     at: Place = place()
 
 
