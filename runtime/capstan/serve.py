@@ -29,7 +29,9 @@ from capstan.expose.mcp import McpApp
 from capstan.expose.mcp_offer import LiveOffer
 from capstan.listener import LINGER_SECONDS, Listener, Protocol
 from capstan.load.files import find_files
+from capstan.load.model import Selecting
 from capstan.plan.build import plan_file
+from capstan.plan.select import select_tools
 from capstan.plan.site import PortPlan, Site, join_plans
 from capstan.plan.types import CapabilityPlan
 from capstan.settings import Settings, is_loopback
@@ -60,6 +62,7 @@ class Options:
     origins: frozenset[str] = frozenset()
     hosts: frozenset[str] = frozenset()
     stand_ins: Mapping[str, str] = field(default_factory=dict)  # host -> origin, as in Settings
+    selectors: tuple[Selecting, ...] = ()  # of the tools that are published; none: all
 
 
 def load_site(options: Options) -> tuple[Site, tuple[Problem, ...]]:
@@ -67,6 +70,7 @@ def load_site(options: Options) -> tuple[Site, tuple[Problem, ...]]:
 
     Raises:
         LoadError: with every problem of every file.
+        SelectionError: what is selected is not there.
     """
     files, passed = find_files(options.paths)
     warnings: list[Problem] = []
@@ -99,7 +103,7 @@ def load_site(options: Options) -> tuple[Site, tuple[Problem, ...]]:
         plans = [_on_stdio(plan) for plan in plans if plan.mcp]
         if not plans:
             raise ServeError("--stdio speaks MCP, and no file here has an MCP adapter")
-    site, told = join_plans(plans, options.host)
+    site, told = join_plans(select_tools(plans, options.selectors), options.host)
     return site, tuple(in_file_order([*warnings, *told], files))
 
 

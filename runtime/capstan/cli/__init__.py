@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 from capstan.cli import call, check, connect, sandbox, serve
-from capstan.cli.options import SANDBOX_PORT, UsageError, connection_options
+from capstan.cli.options import SANDBOX_PORT, UsageError, connection_options, selection_options
 from capstan.errors import CapabilityError, LoadError
 from capstan.resources import VERSION
 from capstan.terminal import print_problems
@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument(
         "--stdio", action="store_true", help="speak MCP on standard input and output, and serve no port"
     )
+    selection_options(serving)
     serving.add_argument("--quiet", action="store_true", help="log only what goes wrong")
     serving.add_argument("--sandbox-db", metavar="FILE", help="where that sandbox keeps its state; else in memory")
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 from urllib.parse import urlsplit
 
 from capstan.errors import CapabilityError
+from capstan.load.model import Effect, Selecting, Selector
 from capstan.plan.variables import read_values
 
 SANDBOX_PORT: Final = 8181
+_EFFECTS: Final = get_args(Effect)
 
 
 class UsageError(CapabilityError):
@@ -29,6 +31,22 @@ def connection_options(parser: argparse.ArgumentParser, sandbox: str) -> None:
                         help="call this URL in place of a consumed namespace's baseUri")  # fmt: skip
     parser.add_argument("--sandbox", action="store_true", help=sandbox)
     parser.add_argument("--sandbox-port", type=int, default=SANDBOX_PORT, metavar="N", help=f"default {SANDBOX_PORT}")
+
+
+def selection_options(parser: argparse.ArgumentParser) -> None:
+    """Which tools, of those that the files publish."""
+    parser.add_argument("--tool", action="append", default=[], metavar="NAME",
+                        help="publish this tool alone, or those of a pattern as 'list-*' (repeatable)")  # fmt: skip
+    parser.add_argument("--tag", action="append", default=[], metavar="TAG",
+                        help="publish the tools of this tag alone (repeatable)")  # fmt: skip
+    parser.add_argument("--effect", action="append", default=[], choices=_EFFECTS,
+                        help="publish the tools of this effect alone (repeatable)")  # fmt: skip
+
+
+def selectors(options: argparse.Namespace) -> tuple[Selecting, ...]:
+    kinds: tuple[Selector, ...] = ("name", "tag", "effect")
+    given = (options.tool, options.tag, options.effect)
+    return tuple(Selecting(kind, text) for kind, texts in zip(kinds, given, strict=True) for text in texts)
 
 
 def environ_of(options: argparse.Namespace, *, process: bool = True) -> dict[str, str]:

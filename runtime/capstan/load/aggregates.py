@@ -120,7 +120,7 @@ class _Resolver:
             return replace(found, operations=tuple(replace(o, tags=o.tags or o.unit.tags) for o in found.operations))
         return replace(
             found,
-            tools=tuple(replace(tool, hints=_hints(tool.unit.semantics, tool.hints)) for tool in found.tools),
+            tools=tuple(map(_tool, found.tools)),
             resources=tuple(map(_described, found.resources)),
         )
 
@@ -181,6 +181,10 @@ class _Resolver:
 
     def tell(self, code: str, message: str, at: Place, hint: str, *, key: bool = False) -> None:
         self.problems.append(Problem(code, message, at.location(key=key), hint))
+
+
+def _tool(tool: model.McpTool) -> model.McpTool:
+    return replace(tool, hints=_hints(tool.unit.semantics, tool.hints), tags=tool.tags or tool.unit.tags)
 
 
 def _described(resource: model.McpResource) -> model.McpResource:

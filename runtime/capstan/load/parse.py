@@ -31,6 +31,7 @@ from capstan.load.output import parse_outputs
 from capstan.load.parameters import parse_parameters, parse_types, refuse_headers
 from capstan.load.responses import parse_responses
 from capstan.load.schema import suggest
+from capstan.load.select import parse_select
 from capstan.load.steps import parse_mappings, parse_steps, parse_with
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
@@ -92,6 +93,7 @@ class _Parser(Reader):
             title=info.text("label", "display", "title", "name") or self.document.file,
             description=info.text("description") or "",
             version=info.text("version"),
+            tags=info.texts("tags"),
             binds=tuple(found.binds),
             consumes=tuple(found.consumes),
             exposes=tuple(found.exposes),
@@ -335,6 +337,7 @@ class _Parser(Reader):
             prompts=parse_prompts(node, self.plain_unit),
             max_binary_bytes=parse_size(node, "maxBinarySize"),
             keeping=parse_keeping(node),
+            select=parse_select(node),
             at=node.at(),
         )
 
@@ -348,6 +351,7 @@ class _Parser(Reader):
                 *(hints.data.get(key) for key in ("readOnly", "destructive", "idempotent", "openWorld")),
             ) if hints else None,
             unit=parse_tool_content(node, parse_input_schema(node, self.unit(name, node, (), len(self.problems)))),
+            tags=node.texts("tags"),
         )  # fmt: skip
 
     def plain_unit(self, name: str, node: Node) -> model.Unit:

@@ -23,6 +23,7 @@ from capstan.plan.forward import plan_forward
 from capstan.plan.mcp import PlanUnit, plan_prompts, plan_resources
 from capstan.plan.origin import host_names
 from capstan.plan.responses import plan_replies
+from capstan.plan.select import selected
 from capstan.plan.site import join_plans
 from capstan.plan.target import Target
 from capstan.plan.unit import limited, plan_unit
@@ -221,18 +222,31 @@ class _Builder:
 
     def _mcp(self, adapter: model.McpAdapter) -> types.McpPlan:
         tools: list[types.ToolPlan] = []
+        before = len(self.problems)
         for item in adapter.tools:
             unit, _ = self._unit(item.unit, adapter.namespace, None, adapter.max_binary_bytes)
             calls = [step.does.call for step in item.unit.steps if isinstance(step.does, model.CallStep)]
             first = item.unit.call or next(iter(calls), adapter.namespace)
             claim = first.partition(".")[0]
-            tools.append(types.ToolPlan(item.unit.name, claim, item.hints, unit, at=item.unit.at))
+            tags = tuple(dict.fromkeys((*item.tags, *self.capability.tags)))
+            tools.append(types.ToolPlan(item.unit.name, claim, item.hints, unit, at=item.unit.at, tags=tags))
         return types.McpPlan(
             adapter.namespace, adapter.address, adapter.port, self.capability.title,
-            adapter.description or self.capability.description, tuple(tools),
+            adapter.description or self.capability.description, self._selected(adapter, tools, before),
             plan_resources(adapter, self._of_mcp(adapter), self.variables, self.problems),
             plan_prompts(adapter, self._of_mcp(adapter), self.variables, self.problems), adapter.keeping, adapter.at,
         )  # fmt: skip
+
+    def _selected(
+        self, adapter: model.McpAdapter, tools: list[types.ToolPlan], before: int
+    ) -> tuple[types.ToolPlan, ...]:
+        if adapter.select is None:
+            return tuple(tools)
+        # What is wrong with a tool may be why it is not selected.
+        wrong = any(item.unit.refused for item in adapter.tools) or any(
+            problem.severity == "error" for problem in self.problems[before:]
+        )
+        return selected(tools, adapter.select, [] if wrong else self.problems)
 
     def _of_mcp(self, adapter: model.McpAdapter) -> PlanUnit:
         def plan(unit: model.Unit) -> tuple[types.UnitPlan, dict[str, str]]:

@@ -222,6 +222,7 @@ class ToolPlan:
     hints: Hints | None
     unit: UnitPlan
     at: Place = field(repr=False, compare=False)
+    tags: tuple[str, ...] = ()  # its own, and those of its file
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,5 +55,6 @@ class Capability:
     aggregates: tuple[Aggregate, ...] = ()
     imports: tuple[Import, ...] = ()
     sources: tuple[str, ...] = ()  # the further files it was put together from
+    tags: tuple[str, ...] = ()
     is_parts: bool = False  # the file has no `capability`; it is there for others to take from
     at: Place = place()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from capstan.load.document import Place
@@ -89,6 +89,27 @@ class Hints:
 class McpTool:
     hints: Hints | None
     unit: Unit
+    tags: tuple[str, ...] = ()
+
+
+Selector = Literal["name", "tag", "effect"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selecting:
+    """One way in which a tool may be selected."""
+
+    kind: Selector
+    text: str
+    at: Place | None = field(default=None, repr=False, compare=False)  # None: on the command line
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which tools an adapter publishes."""
+
+    selectors: tuple[Selecting, ...]
+    at: Place = place()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +175,7 @@ class McpAdapter:
     prompts: tuple[McpPrompt, ...] = ()
     max_binary_bytes: int | None = None
     keeping: Keeping = Keeping()  # of the lists
+    select: Selection | None = None  # None: all tools
     at: Place = place()
 
 
