@@ -100,6 +100,16 @@ TWICE = """\
       - {name: confirm, message: 'Pay {{id}}?'}
       call: shop.refund
       with: {id: tools.id, amount: 1}
+    prompts:
+    - name: refund
+      description: Has an order refunded.
+      arguments: [{name: order, description: The order., required: true}]
+      inputs:
+      - {name: why, message: 'Why is {{order}} refunded?', schema: {properties: {reason: {type: string},
+         days: {type: integer}, note: {type: string}}, required: [reason, days]}}
+      messages:
+      - {role: user, content: 'Refund {{order}}, for {{why.reason}}, within {{why.days}} days.{{why.note}}'}
+      - {role: assistant, call: shop.get-order, with: {id: '{{order}}-{{why.days}}'}}
 """
 Asked = list[ElicitRequestFormParams]
 Answers = Callable[[ElicitRequestFormParams], ElicitResult]
@@ -223,6 +233,19 @@ async def test_a_question_that_changed_meanwhile_is_asked_again(server: Capstan,
     assert not result.is_error
     assert [question.message[:13] for question in asked] == ["Refund 25 EUR", "Refund 30 EUR"]
     assert upstream.last.json == {"amount": 30, "reason": "damaged"}
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_a_prompt_asks_before_it_answers(mode: Any, server: Capstan, upstream: RecordingUpstream) -> None:
+    async with client(server, mode, accept(reason="rain", days=3), ElicitResult(action="decline")) as (session, asked):
+        found = await session.get_prompt("refund", {"order": "7"})
+        with pytest.raises(MCPError) as caught:
+            await session.get_prompt("refund", {"order": "7"})
+    assert [question.message for question in asked] == ["Why is 7 refunded?"] * 2
+    texts = [message.content.text for message in found.messages if isinstance(message.content, TextContent)]
+    assert texts == ["Refund 7, for rain, within 3 days.", '{"amount": 25}']
+    assert sent(upstream) == ["GET /orders/7-3"]
+    assert caught.value.error.data["code"] == "declined"
 
 
 # --- a client that takes no questions

@@ -6,9 +6,9 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import mcp_types as types
 from mcp.server.stdio import stdio_server
@@ -26,8 +26,11 @@ from capstan.expose.mcp_conversation import Context, InRounds, InSession, Levels
 from capstan.expose.mcp_offer import LiveOffer, OfferServer
 from capstan.expose.mcp_results import failure, result_of
 from capstan.expose.mcp_transport import Peeked, SessionManager, peek, streamed, takes_streams, until_gone
+from capstan.plan.types import FlowPlan
 from capstan.resources import VERSION
 from capstan.settings import Settings
+
+Result = TypeVar("Result")
 
 _LINES_AHEAD: Final = 64  # read from standard input before their turn
 _SETTLE_SECONDS: Final = 0.1  # for the last line read to become a running call
@@ -101,9 +104,17 @@ class McpApp:
     async def _list_prompts(self, _: Context, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
         return self.offer.list_prompts(_cursor(params))
 
-    async def _get_prompt(self, _: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+    async def _get_prompt(
+        self, context: Context, params: types.GetPromptRequestParams
+    ) -> types.GetPromptResult | types.InputRequiredResult:
         self._track()
-        return await self.offer.get_prompt(params.name, params.arguments or {}, self._settings.max_parsed_bytes)
+
+        def answer(talk: Conversation | None) -> Awaitable[types.GetPromptResult]:
+            limit = self._settings.max_parsed_bytes
+            return self.offer.get_prompt(params.name, params.arguments or {}, limit, talk)
+
+        flow = self.offer.talking.get(f"prompts/get {params.name}")
+        return await (answer(None) if flow is None else self._talked(context, params, flow, answer))
 
     async def _set_level(self, context: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
         self.offer.ask("logging/setLevel", there=self.offer.has_logs)
@@ -119,19 +130,31 @@ class McpApp:
         flow = live.unit.flow
         if flow is None:
             return await self._answer(live, params)
-        if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
-            return await self._answer(live, params, InSession(context, self._finishing, self._levels.of(context)))
-        if not flow.asks:
-            return await self._answer(live, params, InRounds(context, self._finishing))
+        return await self._talked(context, params, flow, lambda talk: self._answer(live, params, talk))
 
-        async def unsealed(known: Context) -> types.CallToolResult | types.InputRequiredResult:
+    async def _talked(
+        self,
+        context: Context,
+        params: types.InputResponseRequestParams,
+        flow: FlowPlan,
+        answer: Callable[[Conversation], Awaitable[Result]],
+    ) -> Result | types.InputRequiredResult:
+        """What a flow answers, with the client to talk to; or what it asks, from 2026-07-28 on."""
+        if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+            return await answer(InSession(context, self._finishing, self._levels.of(context)))
+        if not flow.asks:
+            return await answer(InRounds(context, self._finishing))
+
+        async def unsealed(known: Context) -> Any:
             rounds = InRounds(context, self._finishing, self._states.opened(known), params.input_responses)
             try:
-                return await self._answer(live, params, rounds)
+                return await answer(rounds)
             except Unanswered as asked:
                 return rounds.to_be_asked(asked.questions)
 
-        return await self._states.boundary(context, unsealed)  # type: ignore[return-value] # gives what it is given
+        sealed: Any = await self._states.boundary(context, unsealed)
+        result: Result | types.InputRequiredResult = sealed
+        return result
 
     def _track(self) -> None:
         """Keep the task of this request, one of its own; it ends when the answer is written."""
@@ -207,7 +230,7 @@ class McpApp:
         assert self._manager is not None
         session, tool = headers.get(b"mcp-session-id"), headers.get(b"mcp-name")
         talking = self.offer.talking
-        known = tool is not None and tool.decode("latin-1") not in talking
+        known = tool is not None and (headers.get(b"mcp-method", b"") + b" " + tool).decode("latin-1") not in talking
         if scope["method"] != "POST" or (session is None and tool is None and not talking):
             await self._manager.handle_request(scope, receive, send)
         elif session is None and (not talking or known):
@@ -254,7 +277,7 @@ class McpApp:
 
     def _is_streamed(self, peeked: Peeked, headers: dict[bytes, bytes]) -> bool:
         """Whether something is said before the answer: a question in a session, a log line, the end of a step."""
-        flow = self.offer.talking.get(peeked.tool or "")
+        flow = self.offer.talking.get(peeked.what)
         if flow is None or not takes_streams(headers):
             return False
         return flow.logs or peeked.follows or (flow.asks and b"mcp-name" not in headers)

@@ -9,6 +9,7 @@ import mcp_types as types
 from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
 
+from capstan.call.conversation import Conversation
 from capstan.call.unit import LiveUnit
 from capstan.expose.mcp_prompts import LivePrompts
 from capstan.expose.mcp_resources import NOT_LISTED, LiveResources
@@ -26,8 +27,10 @@ class LiveOffer:
         self.tools = [_tool(tool) for tool in offer.tools]
         self.resources = LiveResources(offer.resources, live)
         self.prompts = LivePrompts(offer.prompts, live)
-        # Tools that may say something before they answer.
-        self.talking = {tool.name: tool.unit.flow for tool in offer.tools if tool.unit.flow is not None}
+        # What may say something before it answers.
+        flows = [("tools/call", tool.name, tool.unit.flow) for tool in offer.tools]
+        flows += [("prompts/get", prompt.name, prompt.asks.unit.flow) for prompt in offer.prompts if prompt.asks]
+        self.talking = {f"{method} {name}": flow for method, name, flow in flows if flow is not None}
         self.has_logs = any(flow.logs for flow in self.talking.values())
         self.has_resources, self.has_prompts = bool(offer.resources), bool(offer.prompts)
         # An endpoint that offers nothing at all still says that it is one of tools.
@@ -60,9 +63,11 @@ class LiveOffer:
         found, following = self._page(self.prompts.listed, cursor)
         return types.ListPromptsResult(prompts=found, next_cursor=following, **self._kept)
 
-    async def get_prompt(self, name: str, arguments: Mapping[str, str], limit: int) -> types.GetPromptResult:
+    async def get_prompt(
+        self, name: str, arguments: Mapping[str, str], limit: int, conversation: Conversation | None = None
+    ) -> types.GetPromptResult:
         self.ask("prompts/get", there=self.has_prompts)
-        return await self.prompts.get(name, arguments, limit)
+        return await self.prompts.get(name, arguments, limit, conversation)
 
     def ask(self, method: str, *, there: bool) -> None:
         """Refuse what is not advertised."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
+from capstan.call.conversation import Conversation, Unanswered
 from capstan.call.problem import status_of
 from capstan.call.unit import LiveUnit
 from capstan.errors import BindError, CallError
@@ -19,6 +21,7 @@ from capstan.load.schema import suggest
 from capstan.plan.content import BlockPlan, fill
 from capstan.plan.mcp_text import Text
 from capstan.plan.types import MessageCallPlan, PromptPlan
+from capstan.plan.values import to_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,9 @@ class LivePrompts:
         self._prompts = {plan.name: _LivePrompt(plan, live) for plan in plans}
         self.listed = [_prompt(plan) for plan in plans]
 
-    async def get(self, name: str, arguments: Mapping[str, str], limit: int) -> types.GetPromptResult:
+    async def get(
+        self, name: str, arguments: Mapping[str, str], limit: int, conversation: Conversation | None = None
+    ) -> types.GetPromptResult:
         """The messages of a prompt.
 
         Raises:
@@ -47,11 +52,17 @@ class LivePrompts:
         error: CallError | None = None
         status = 500
         try:
-            result = await prompt.get(arguments, limit)
+            result = await prompt.get(arguments, limit, conversation)
             status = 200
         except CallError as caught:
             error, status = caught, status_of(caught)
             raise error_of(caught) from caught
+        except Unanswered:
+            status = 202
+            raise
+        except MCPError:  # the client cannot be asked
+            status = 400
+            raise
         except Exception as fault:
             log_fault("mcp", prompt.plan, fault)
             raise our_fault() from fault
@@ -63,6 +74,7 @@ class LivePrompts:
 class _LivePrompt:
     def __init__(self, plan: PromptPlan, live: Mapping[int, LiveUnit]) -> None:
         self.plan = plan
+        self._asks = None if plan.asks is None else _called(plan.asks, live)
         self._names = frozenset(argument.name for argument in plan.arguments)
         self._messages: list[tuple[types.Role, Text | BlockPlan | _Called]] = [
             (m.role, _called(m.content, live) if isinstance(m.content, MessageCallPlan) else m.content)
@@ -70,8 +82,13 @@ class _LivePrompt:
         ]
         self.effect = next((unit.effect for unit in plan.units if unit.effect != "read"), "read")
 
-    async def get(self, arguments: Mapping[str, str], limit: int) -> types.GetPromptResult:
+    async def get(
+        self, arguments: Mapping[str, str], limit: int, conversation: Conversation | None
+    ) -> types.GetPromptResult:
         self._check(arguments)
+        if self._asks is not None:
+            given = await self._asks.live.call(self._asks.arguments.read(arguments), conversation)
+            arguments = {**arguments, **_answers(given.value)}
         messages = []
         changed = False  # by a message before
         for role, content in self._messages:
@@ -95,6 +112,12 @@ class _LivePrompt:
         for argument in self.plan.arguments:
             if argument.required and argument.name not in arguments:
                 raise BindError("missing-argument", f"'{argument.name}' is missing", argument=argument.name)
+
+
+def _answers(given: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """What was answered, as arguments: `confirm.reason`."""
+    found = ((f"{step}.{name}", value) for step, answer in given.items() for name, value in answer.items())
+    return {name: to_text(value) for name, value in found if value is not None}
 
 
 def _called(call: MessageCallPlan, live: Mapping[int, LiveUnit]) -> _Called:

@@ -65,7 +65,7 @@ class Peeked:
     """What a body asks for, as far as it decides how it is answered."""
 
     request_id: str | None = None  # what tells a request from others of its session
-    tool: str | None = None
+    what: str = ""  # its method and the name of what is called or asked for
     follows: bool = False  # it asks to be told how far the call is
 
 
@@ -74,11 +74,12 @@ def peek(body: bytes) -> Peeked:
         message = parse_json(body)
         if isinstance(message, dict) and "method" in message and message.get("id") is not None:
             known = repr(message["id"])
-            params = message.get("params") if message["method"] == "tools/call" else None
+            params = message.get("params") if message["method"] in ("tools/call", "prompts/get") else None
             if not isinstance(params, dict) or not isinstance(params.get("name"), str):
                 return Peeked(known)
             meta = params.get("_meta")
-            return Peeked(known, params["name"], isinstance(meta, dict) and meta.get("progressToken") is not None)
+            what = f"{message['method']} {params['name']}"
+            return Peeked(known, what, isinstance(meta, dict) and meta.get("progressToken") is not None)
     return Peeked()
 
 

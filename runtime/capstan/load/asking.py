@@ -16,7 +16,7 @@ LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "ale
 # What MCP lets a question ask for, and nothing beside it: a client shows a form.
 _REMARKS: Final = frozenset({"type", "title", "description", "default"})
 _KEYWORDS: Final = {
-    "string": frozenset({"minLength", "maxLength", "format", "enum", "oneOf"}),
+    "string": frozenset({"minLength", "maxLength", "format", "enum", "enumNames", "oneOf"}),
     "number": frozenset({"minimum", "maximum"}),
     "integer": frozenset({"minimum", "maximum"}),
     "boolean": frozenset(),
@@ -73,6 +73,10 @@ def _check_field(name: str, field: Node) -> None:
     if "enum" in field and "oneOf" in field:
         field.reader.problem("ambiguous-keyword", "'enum' and 'oneOf' say the same thing", field.at("oneOf"),
                              "oneOf has titles", key=True)  # fmt: skip
+    names, choices = field.data.get("enumNames"), field.data.get("enum")
+    if isinstance(names, list) and len(names) != len(choices if isinstance(choices, list) else ()):
+        message = "'enumNames' has a title for each choice of 'enum'"
+        field.reader.problem("wrong-form", message, field.at("enumNames"), "or: oneOf: [{const: a, title: A}]")
     _check_default(name, field)
 
 

@@ -11,6 +11,7 @@ from capstan.load import model
 from capstan.load.content import check_media_type, encoded, is_base64, parse_blocks
 from capstan.load.mcp_live import parse_keeping
 from capstan.load.node import Node
+from capstan.load.steps import parse_asked
 from capstan.load.uri import UriTemplate, parse_uri
 
 _DYNAMIC: Final = ("call", "with", "steps", "mappings", "outputParameters", "ref")
@@ -123,14 +124,42 @@ def _prompt(name: str, node: Node, read_unit: ReadUnit) -> model.McpPrompt:
     # The text of the specification has `messages` and asks for nothing; its schema has `template` and asks for all.
     arguments = tuple(_arguments(node, required="messages" not in node))
     messages: tuple[model.PromptMessage, ...] | model.Written = ()
+    given = tuple(model.Parameter(a.name, None, {"type": "string"}, a.required, at=a.at) for a in arguments)
+    asks = _asks(name, node, given)
     if forms[:1] == ["location"]:
         messages = _written(node)
     elif forms:
-        given = tuple(model.Parameter(a.name, None, {"type": "string"}, a.required, at=a.at) for a in arguments)
+        given = (*given, *(asked_parameters(asks) if asks is not None else ()))
         messages = tuple(_message(name, n, given, read_unit) for n in node.nodes(forms[0]))
     return model.McpPrompt(
-        name, node.text("title", "label", "display"), node.text("description") or "", arguments, messages, at=node.at()
-    )
+        name, node.text("title", "label", "display"), node.text("description") or "", arguments, messages, asks,
+        at=node.at(),
+    )  # fmt: skip
+
+
+def _asks(name: str, node: Node, given: tuple[model.Parameter, ...]) -> model.Unit | None:
+    """What is asked before the messages, as a unit that answers with all answers by the names of the questions."""
+    before = len(node.reader.problems)
+    steps = parse_asked(node)
+    if not steps:
+        return None
+    mappings = tuple(model.Mapped((step.name,), f"$.{step.name}", at=step.at) for step in steps)
+    return model.Unit(
+        name, None, name, (), None, (), (), steps, given, mappings,
+        refused=len(node.reader.problems) > before, at=node.at("inputs"), call_at=None,
+    )  # fmt: skip
+
+
+def asked_parameters(asks: model.Unit) -> list[model.Parameter]:
+    """Each field of the answers as an argument of the messages: `confirm.reason`."""
+    found: list[model.Parameter] = []
+    for step in asks.steps:
+        if isinstance(step.does, model.AskStep):
+            required = step.does.schema.get("required", ()) if step.when is None else ()
+            for field in step.does.schema["properties"]:
+                name = f"{step.name}.{field}"
+                found.append(model.Parameter(name, None, {"type": "string"}, field in required, at=step.at))
+    return found
 
 
 def _arguments(prompt: Node, *, required: bool) -> Iterator[model.PromptArgument]:

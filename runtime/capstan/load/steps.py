@@ -40,7 +40,7 @@ def parse_steps(node: Node) -> tuple[model.Step, ...]:
         if key in node:
             message = f"a unit has '{key}' or 'steps', not both"
             node.reader.problem("ambiguous-call", message, node.at(key), key=True)
-    asked = [_named_step(name, item, does) for name, item, does in parse_inputs(node)]
+    asked = parse_asked(node)
     if asked and "ref" in node:
         message = "'inputs' cannot stand beside 'ref'"
         node.reader.problem("ambiguous-call", message, node.at("inputs"), "write 'ask' steps in the function", key=True)
@@ -55,6 +55,11 @@ def parse_steps(node: Node) -> tuple[model.Step, ...]:
         if first.setdefault(step.name, step) is not step:
             node.reader.problem("duplicate-name", f"two steps are called '{step.name}'", step.at)
     return found
+
+
+def parse_asked(node: Node) -> tuple[model.Step, ...]:
+    """What `inputs` of a tool or a prompt asks."""
+    return tuple(_named_step(name, item, does) for name, item, does in parse_inputs(node))
 
 
 def _steps(node: Node) -> Iterator[model.Step]:

@@ -234,7 +234,9 @@ class _Builder:
             adapter.namespace, adapter.address, adapter.port, self.capability.title,
             adapter.description or self.capability.description, self._selected(adapter, tools, before),
             plan_resources(adapter, self._of_mcp(adapter), self.variables, self.problems),
-            plan_prompts(adapter, self._of_mcp(adapter), self.variables, self.problems), adapter.keeping, adapter.at,
+            plan_prompts(
+                adapter, self._of_mcp(adapter), self._plain_of(adapter), self.variables, self.problems
+            ), adapter.keeping, adapter.at,
         )  # fmt: skip
 
     def _selected(
@@ -250,10 +252,14 @@ class _Builder:
 
     def _of_mcp(self, adapter: model.McpAdapter) -> PlanUnit:
         def plan(unit: model.Unit) -> tuple[types.UnitPlan, dict[str, str]]:
-            self._refuse_questions(unit, "what is only read or prompted asks nobody", "ask in a tool")
-            return self._unit(unit, adapter.namespace, None, adapter.max_binary_bytes)
+            hint = "ask in a tool, or in the 'inputs' of a prompt"
+            self._refuse_questions(unit, "what is only read or prompted asks nobody", hint)
+            return self._plain_of(adapter)(unit)
 
         return plan
+
+    def _plain_of(self, adapter: model.McpAdapter) -> PlanUnit:
+        return lambda unit: self._unit(unit, adapter.namespace, None, adapter.max_binary_bytes)
 
     def _refuse_questions(self, unit: model.Unit, why: str, hint: str) -> None:
         for step in unit.steps:

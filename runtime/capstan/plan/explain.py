@@ -110,7 +110,8 @@ def _prompt(prompt: PromptPlan) -> dict[str, Any]:
     arguments = {argument.name: {"required": argument.required} for argument in prompt.arguments}
     file = {} if prompt.file is None else {"file": prompt.file}
     messages = [{"role": message.role, **_message(message)} for message in prompt.messages]
-    return {"prompt": prompt.name, "arguments": arguments, **file, "messages": messages}
+    asks = {} if prompt.asks is None else {"asks": _unit(prompt.asks.unit)["steps"]}
+    return {"prompt": prompt.name, "arguments": arguments, **file, **asks, "messages": messages}
 
 
 def _message(message: MessagePlan) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from capstan.errors import Problem
 from capstan.load import model
 from capstan.load.document import Place
 from capstan.load.files import is_file, is_folder
+from capstan.load.mcp import asked_parameters
 from capstan.plan import types
 from capstan.plan.content import BlockPlan, plan_blocks
 from capstan.plan.files import find, read_text
@@ -76,9 +77,14 @@ def _resource(
 
 
 def plan_prompts(
-    adapter: model.McpAdapter, plan_unit: PlanUnit, variables: Variables, problems: list[Problem]
+    adapter: model.McpAdapter,
+    plan_unit: PlanUnit,
+    plan_asks: PlanUnit,
+    variables: Variables,
+    problems: list[Problem],
 ) -> tuple[types.PromptPlan, ...]:
-    return tuple(_Prompt(item, plan_unit, variables, problems).plan(adapter.namespace) for item in adapter.prompts)
+    prompts = (_Prompt(item, plan_unit, plan_asks, variables, problems) for item in adapter.prompts)
+    return tuple(prompt.plan(adapter.namespace) for prompt in prompts)
 
 
 @dataclass(slots=True)
@@ -87,12 +93,17 @@ class _Prompt:
 
     item: model.McpPrompt
     plan_unit: PlanUnit
+    plan_asks: PlanUnit
     variables: Variables
     problems: list[Problem]
 
     def plan(self, claim: str) -> types.PromptPlan:
         item = self.item
         file: Path | None = None
+        asks: types.MessageCallPlan | None = None
+        if item.asks is not None:
+            unit, slots = self.plan_asks(item.asks)
+            asks = types.MessageCallPlan(unit, tuple(slots.items()))
         if isinstance(item.messages, model.Written):
             file = find(item.messages, is_file, "file", self.problems)
             text = read_text(file, item.messages.at, self.problems) if file is not None else ""
@@ -102,10 +113,10 @@ class _Prompt:
             messages = tuple(types.MessagePlan(m.role, content) for m in item.messages for content in self._contents(m))
         refused = isinstance(item.messages, tuple) and any(getattr(m.content, "refused", False) for m in item.messages)
         if not refused:
-            _tell_unused(((a.name, a.at) for a in item.arguments), _used(messages), "argument", self.problems)
+            _tell_unused(((a.name, a.at) for a in item.arguments), _used(messages, asks), "argument", self.problems)
         return types.PromptPlan(
             item.name, claim, item.title, item.description, tuple(self._argument(a, messages) for a in item.arguments),
-            messages, str(file) if file is not None else None, at=item.at,
+            messages, str(file) if file is not None else None, asks, at=item.at,
         )  # fmt: skip
 
     def _argument(
@@ -130,6 +141,7 @@ class _Prompt:
 
     def _texts(self) -> Texts:
         names = [argument.name for argument in self.item.arguments]
+        names += [parameter.name for parameter in asked_parameters(self.item.asks)] if self.item.asks else []
         return Texts(names, "prompt has no argument", "asks for the prompt", self.variables, self.problems)
 
     def _call(self, message: model.PromptMessage, said: model.Unit) -> types.MessageCallPlan:
@@ -139,9 +151,9 @@ class _Prompt:
         return types.MessageCallPlan(unit, tuple(slots.items()))
 
 
-def _used(messages: Sequence[types.MessagePlan]) -> set[str]:
+def _used(messages: Sequence[types.MessagePlan], asks: types.MessageCallPlan | None) -> set[str]:
     """The arguments that stand in a text or fill an input."""
-    used: set[str] = set()
+    used = {name for name, _ in asks.slots} if asks is not None else set()
     for message in messages:
         if isinstance(message.content, types.MessageCallPlan):
             used |= {name for name, _ in message.content.slots}

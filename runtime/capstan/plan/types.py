@@ -285,11 +285,13 @@ class PromptPlan:
     arguments: tuple[PromptArgumentPlan, ...]
     messages: tuple[MessagePlan, ...]
     file: str | None  # where its text was read
-    at: Place = field(repr=False, compare=False)
+    asks: MessageCallPlan | None = None  # what is asked before; its answers are arguments too: `confirm.reason`
+    at: Place = field(kw_only=True, repr=False, compare=False)
 
     @property
     def units(self) -> tuple[UnitPlan, ...]:
-        return tuple(m.content.unit for m in self.messages if isinstance(m.content, MessageCallPlan))
+        asks = () if self.asks is None else (self.asks.unit,)
+        return asks + tuple(m.content.unit for m in self.messages if isinstance(m.content, MessageCallPlan))
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,7 @@ class McpPrompt:
     description: str
     arguments: tuple[PromptArgument, ...]
     messages: tuple[PromptMessage, ...] | Written  # a file is the one message of a user
+    asks: Unit | None = None  # what is asked before, of steps that ask
     at: Place = place()
 
 
