@@ -246,20 +246,32 @@ async def test_a_secret_does_not_damage_a_format_with_lengths_in_it(tmp_path: Pa
     assert "value-of-TOKEN" not in value["a"]
 
 
-@pytest.mark.parametrize(("size", "elsewhere"), [(1000, False), (100_000, True)])
-async def test_other_calls_go_on_while_a_large_answer_is_read(size: int, elsewhere: object, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("format_", "size", "elsewhere"),
+    [
+        ("csv", 1000, False),
+        ("xml", 1000, False),
+        ("csv", 100_000, True),
+        ("markdown", 1000, True),  # 16 KiB of `![` take a second
+        ("html", 1000, True),  # cells that span
+        ("yaml", 1000, True),  # aliases
+    ],
+)
+async def test_other_calls_go_on_while_an_answer_is_read_that_may_take_long(
+    format_: str, size: int, elsewhere: object, tmp_path: Path
+) -> None:
     threads: list[threading.Thread] = []
 
     def read(body: bytes, charset: str) -> Any:
         threads.append(threading.current_thread())
         return len(body)
 
-    async with answering(tmp_path, {"outputRawFormat": "csv"}) as (upstream, unit):
+    async with answering(tmp_path, {"outputRawFormat": format_}) as (upstream, unit):
         call = unit.unit.call
         assert call is not None
         assert call.decoder is not None
         unit.unit = replace(unit.unit, call=replace(call, decoder=replace(call.decoder, read=read)))
-        upstream.then(reply(body=b"x" * size, content_type="text/csv"))
+        upstream.then(reply(body=b"x" * size, content_type="text/plain"))
         assert (await unit.call({})).value == size
     assert (threads[0] is not threading.main_thread()) is elsewhere
 

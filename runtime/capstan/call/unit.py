@@ -22,7 +22,8 @@ from capstan.settings import Settings
 
 T = TypeVar("T")
 
-# What takes a few milliseconds is decoded at once; more would keep every other call waiting.
+# What takes a few milliseconds is decoded at once; more would keep every other call waiting. 16 KiB of Markdown can
+# take a second, so this is for formats in which bytes alone say how long it takes.
 _DECODED_HERE_BYTES: Final = 16 * 1024
 
 
@@ -145,7 +146,7 @@ async def _decoded(decoder: Decoder, plan: CallPlan, response: UpstreamResponse,
     if not body:
         return ABSENT
     try:
-        if len(body) <= _DECODED_HERE_BYTES:
+        if decoder.in_place and len(body) <= _DECODED_HERE_BYTES:
             value = decoder.decode(body, response.media_type)
         else:
             value = await asyncio.to_thread(decoder.decode, body, response.media_type)
