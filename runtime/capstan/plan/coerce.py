@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from capstan.errors import ShapeError
-from capstan.plan.values import read_integer, read_number, to_text
+from capstan.load.number import read_integer, read_number
+from capstan.plan.values import to_text
 
 _EXACT: Final = 2**53  # a larger number with a point or exponent has lost digits: it stays what it is
 
