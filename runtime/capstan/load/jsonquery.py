@@ -208,6 +208,9 @@ TAILS: Final[dict[str, Callable[[Any, str], Any]]] = {
 }
 
 
+OF_LISTS: Final = frozenset(TAILS) - {"keys"}
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A parsed path. `ends` says where the first segment ends in the text; `looks_back`, that a filter names `$`;
@@ -218,6 +221,7 @@ class Query:
     ends: int = 0
     looks_back: bool = False
     text: str = ""
+    ones: bool = False  # whether what its tail is a function of is a list of one, where it is no list
 
     @property
     def chain(self) -> tuple[str | int, ...] | None:
@@ -229,4 +233,6 @@ class Query:
         """The value at the path, None when there is none; a list when the path may meet several."""
         nodes = select(self.segments, value, Run(value))
         found = nodes if self.chain is None else next(iter(nodes), None)
+        if self.ones and found is not None and not isinstance(found, list):
+            found = [found]
         return found if self.tail is None else TAILS[self.tail](found, self.text)

@@ -14,6 +14,7 @@ from capstan.load.jsonpath import JsonPath, split_root
 from capstan.load.schema import closest, suggest
 from capstan.plan import types
 from capstan.plan.flow import (
+    LAST_WITH_DECLARED,
     AssertPlan,
     Declared,
     FlowAnswer,
@@ -239,7 +240,8 @@ class FlowPlanner:
         shaped = tuple(_by_name(output) if output.name in targets else output for output in outputs)
         shape = plan_outputs(shaped, resolve, members=True)
         if self._xml:
-            shape = lists_of_one(shape)
+            others = self._not_of_xml(values)
+            shape = lists_of_one(shape, lambda path: split_root(path)[0] not in others)
         first = set(_first_names(outputs))
         for name in first - targets - set(self.whole_scope.earlier):
             if near := closest(name, self.whole_scope.earlier):
@@ -247,6 +249,15 @@ class FlowPlanner:
                 self._names.warn("text-like-reference", message, unit.at, f"did you mean '$.{near}'?")
         used = tuple(name for name in self.whole_scope.earlier if name in first)
         return FlowAnswer(mapped, shape, used)
+
+    def _not_of_xml(self, mapped: list[tuple[tuple[str, ...], Source]]) -> set[str]:
+        """The names in the root of the answer whose values come from no XML."""
+        keys = {*self._keys_of_xml(), LAST_WITH_DECLARED}
+        others = set(self.whole_scope.earlier) - self._xml
+        for (name, *_), source in mapped:
+            of_xml = isinstance(source, FromStep) and source.key in keys
+            others = others - {name} if of_xml else others | {name}
+        return others
 
     def _mapped(self, mapped: model.Mapped) -> Source:
         names = replace(self._names, target=None)
