@@ -262,6 +262,8 @@ class FlowPlanner:
     def _mapped(self, mapped: model.Mapped) -> Source:
         names = replace(self._names, target=None)
         value = mapped.value
+        if value == "$":  # elsewhere that is a text
+            value = "$."
         if isinstance(value, str):
             root = bare_reference(value).strip().removeprefix("{{").removesuffix("}}").strip()
             if root.startswith("$."):
