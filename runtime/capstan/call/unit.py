@@ -10,8 +10,9 @@ from typing import Any, Final, TypeVar
 from capstan.call.guard import Guard
 from capstan.call.refusal import refusal_of
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
-from capstan.errors import Outcome, ShapeError
+from capstan.errors import BindError, Outcome, ShapeError
 from capstan.load.media_type import essence_of, is_json
+from capstan.plan.coerce import Misfit
 from capstan.plan.decode import UNNAMED, Decoder, is_binary
 from capstan.plan.jsontext import parse_answer
 from capstan.plan.request import HttpRequest
@@ -60,7 +61,7 @@ class LiveUnit:
         arguments = self.guard.check(arguments)
         plan, upstream = self.unit.call, self._upstream
         if plan is None or upstream is None:
-            return Answer(200, value=self.unit.shape.take(None, None, arguments))
+            return Answer(200, value=self._without_call(arguments))
         request = plan.request.bind(arguments)
         response = await upstream.send(plan, request)
         if 200 <= response.status < 300 and _comes_as_it_is(plan, response, whole=self._whole):
@@ -78,6 +79,22 @@ class LiveUnit:
         finally:
             response.close()  # a caller may leave while the body is on its way
         return Answer(response.status, response.passed_headers, value=value)
+
+    def _without_call(self, arguments: Mapping[str, Any]) -> Any:
+        """The answer of a unit that calls nothing.
+
+        Raises:
+            BindError: an argument is not what is declared of the value it becomes. Nobody else can mend that.
+            ShapeError: another value is not.
+        """
+        try:
+            return self.unit.shape.take(None, None, arguments)
+        except Misfit as error:
+            if not error.argument:
+                raise
+            code = "bad-argument" if arguments.get(error.argument) is not None else "missing-argument"
+            message = f"'{error.argument}' does not fit: {error.message}"
+            raise BindError(code, message, argument=error.argument) from error
 
     def _limit(self, plan: CallPlan, response: UpstreamResponse) -> int | None:
         """What the file says of an answer that is passed on: what it is where it does not say, and how large it may be.
