@@ -36,7 +36,12 @@ class OnlyPath(JsonPath):
 
 def for_one(path: JsonPath, kind: str | None) -> JsonPath:
     """The path, for a value of the declared type."""
-    if kind not in _ONE or not path.meets_several:
+    return only_one(path, kind) if path.meets_several else path
+
+
+def only_one(path: JsonPath, kind: str | None) -> JsonPath:
+    """The path, whose value is a list, for a value of the declared type."""
+    if kind not in _ONE:
         return path
     return OnlyPath(path.text, path.chain, path.query, of=path, kind=kind)
 
