@@ -14,6 +14,7 @@ import keyword
 import os
 import re
 import resource
+import secrets
 import select
 import signal
 import sys
@@ -28,6 +29,8 @@ _ADDRESS_BYTES: Final = 768 * 1024**2  # of this process, and of one that it sta
 _FILE_BYTES: Final = 0
 _OPEN_FILES: Final = 64
 _STACK_BYTES: Final = 1024**2  # of JavaScript; the thread has 8 MiB
+_LARGEST: Final = 2**53 - 1  # integer that a number of JavaScript holds with all digits
+_MAY_BE_LARGER: Final = re.compile(r"[0-9]{16}")
 _JAVASCRIPT_PLACE: Final = re.compile(r"<input>:(\d+)")
 
 # What the peer's engine has and QuickJS has not; what is printed goes nowhere. `end` is called once, when all is done.
@@ -39,18 +42,24 @@ _PROLOGUE: Final = """
   globalThis.console = {log: quiet, info: quiet, warn: quiet, error: quiet, debug: quiet, trace: quiet};
   globalThis.print = quiet;
   const text = JSON.stringify, finite = Number.isFinite, entries = Object.fromEntries, list = Array.from;
+  const whole = Number.isInteger, exact = Number.isSafeInteger, size = Math.abs, large = BigInt;
   const Maps = Map, Sets = Set, Promises = Promise, Fault = TypeError, Limit = RangeError;
   let left = %d;
   own('__capstan_step', () => { if (--left < 0) throw new Limit('statement limit'); });
-  own('__capstan_end', (value) => {
+  own('__capstan_parse', (value, mark) => JSON.parse(value, (key, item) =>
+    typeof item === 'string' && item.startsWith(mark) ? large(item.slice(mark.length)) : item));
+  own('__capstan_end', (value, mark) => {
     if (left < 0) throw new Limit('statement limit');
     const told = text(value === undefined ? null : value, function (key, item) {
       if (item instanceof Promises) throw new Fault(`'${key || 'result'}' is a promise; scripts do not wait`);
       if (item instanceof Maps) return entries(item);
       if (item instanceof Sets) return list(item);
-      const bad = {function: 'a function', symbol: 'a symbol', bigint: 'a BigInt'}[typeof item] ||
+      const bad = {function: 'a function', symbol: 'a symbol'}[typeof item] ||
         (typeof item === 'number' && !finite(item) ? `${item}` : undefined);
       if (bad !== undefined) throw new Fault(`'${key || 'result'}' is ${bad}, which is no JSON value`);
+      if (typeof item === 'bigint') return `${mark}${item}`;
+      if (whole(item) && !exact(item) && size(item) < 1e21)  // beyond that it is spelled with an exponent
+        throw new Fault(`'${key || 'result'}' is ${item}, a number that may have lost digits; a BigInt keeps them`);
       return item;
     });
     return told === undefined ? 'null' : told;
@@ -104,8 +113,11 @@ def _javascript(job: dict[str, Any], context: str) -> str:
             raise _javascript_stop(str(error), starts, job) from None
 
     run(_PROLOGUE % job["statements"])
-    sandbox.set("__capstan_text", context)
-    run("var context = JSON.parse(__capstan_text); delete globalThis.__capstan_text;")
+    mark = secrets.token_hex(8)  # of a text that stands for a BigInt, which JSON has no other form for
+    large = _MAY_BE_LARGER.search(context) is not None
+    sandbox.set("__capstan_text", _marked(context, mark) if large else context)
+    parse = f"__capstan_parse(__capstan_text, '{mark}')" if large else "JSON.parse(__capstan_text)"
+    run(f"var context = {parse}; delete globalThis.__capstan_text;")
     run(_VARIABLES % json.dumps(job["variables"]))
     starts: list[int] = []
     line = _PROLOGUE.count("\n") + 1
@@ -114,8 +126,21 @@ def _javascript(job: dict[str, Any], context: str) -> str:
         run("\n" * line + code + _NO_VALUE, starts)
         line += code.count("\n") + 1
     _finish_promises(sandbox, job["seconds"])
-    text = run("__capstan_end(typeof result === 'undefined' ? null : result)")
-    return str(text)
+    text = str(run(f"__capstan_end(typeof result === 'undefined' ? null : result, '{mark}')"))
+    return re.sub(f'"{mark}(-?[0-9]+)"', r"\1", text) if mark in text else text
+
+
+def _marked(context: str, mark: str) -> str:
+    """The context, in which an integer that a number of JavaScript would round is a text with a mark."""
+
+    def read(digits: str) -> int | str:
+        number = int(digits)
+        return number if abs(number) <= _LARGEST else f"{mark}{number}"
+
+    try:
+        return json.dumps(json.loads(context, parse_int=read))
+    except RecursionError:
+        raise _Stopped("failed", "its context is nested too deeply") from None
 
 
 def _finish_promises(sandbox: Any, seconds: float) -> None:

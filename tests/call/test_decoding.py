@@ -60,6 +60,69 @@ async def test_what_stands_once_in_xml_is_a_list_of_one_where_a_list_is_declared
     assert answer == {"codes": ["V1"], "list": [{"code": "V1"}], "none": None, **ones}
 
 
+TAILS = {
+    "$.ship.length()": 1,
+    "$.ship.size()": 1,
+    "$.fleet.ship.length()": 1,
+    "$.ship.first()": {"code": "V1", "n": "2.5"},
+    "$.ship.last()": {"code": "V1", "n": "2.5"},
+    "$.ship.code.first()": "V1",
+    "$.ship.n.sum()": 2.5,
+    "$.ship.n.max()": 2.5,
+    "$.ship[0].n.avg()": 2.5,
+    "$.ship[*].n.min()": 2.5,
+    "$.ship[0].length()": 2,  # of one element, which says how many members it has
+    "$.ship.keys()": ["code", "n"],
+    "$.boat.length()": None,
+    "$.boat.first()": None,
+}
+
+
+@pytest.mark.parametrize("in_flow", [False, True])
+async def test_a_function_of_a_list_takes_what_stands_once_in_xml_for_a_list(in_flow: object, tmp_path: Path) -> None:
+    """A feed of one entry has one entry, and not as many as that has members."""
+    outputs = [{"name": f"n{number}", "mapping": path} for number, path in enumerate(TAILS)]
+    document = yaml.safe_load(capability_text(path="/things", outputs=outputs))
+    body = document["capability"]
+    body["consumes"][0]["resources"][0]["operations"][0]["outputRawFormat"] = "xml"
+    if in_flow:
+        for unit in (body["exposes"][0]["resources"][0]["operations"][0], body["exposes"][1]["tools"][0]):
+            unit["steps"] = [{"name": "look", "type": "call", "call": unit.pop("call")}]
+            unit["mappings"] = [{"target": f"m{n}", "value": f"$.look{path[1:]}"} for n, path in enumerate(TAILS)]
+    async with wired(tmp_path, yaml.safe_dump(document, sort_keys=False), {}, settings=QUICK) as (upstream, unit):
+        one = "<fleet><ship><code>V1</code><n>2.5</n></ship></fleet>"
+        upstream.then(reply(body=one, content_type="application/xml"))
+        answer = (await unit.call({})).value
+    assert [answer[f"n{number}"] for number in range(len(TAILS))] == list(TAILS.values())
+    if in_flow:
+        assert [answer.get(f"m{number}") for number in range(len(TAILS))] == list(TAILS.values())
+
+
+async def test_what_stands_once_in_the_json_of_another_step_stays_what_it_is(tmp_path: Path) -> None:
+    document = yaml.safe_load(capability_text(path="/things"))
+    body = document["capability"]
+    resource = body["consumes"][0]["resources"][0]
+    resource["operations"].append({**resource["operations"][0], "name": "json"})
+    resource["operations"][0]["outputRawFormat"] = "xml"
+    for unit in (body["exposes"][0]["resources"][0]["operations"][0], body["exposes"][1]["tools"][0]):
+        call = unit.pop("call")
+        unit["steps"] = [
+            {"name": "look", "type": "call", "call": call},
+            {"name": "text", "type": "call", "call": call.replace("act", "json")},
+        ]
+        unit["outputParameters"] = [
+            {"name": "xml", "mapping": "$.look.a.length()"},
+            {"name": "json", "mapping": "$.text.a.length()"},
+        ]
+    async with wired(tmp_path, yaml.safe_dump(document, sort_keys=False), {}, settings=QUICK) as (upstream, unit):
+        upstream.always = lambda request: (
+            reply(body="<r><a>abc</a></r>", content_type="application/xml")
+            if "xml" in (request.header("accept") or "")
+            else reply(data={"a": "abc"})
+        )
+        assert (await unit.call({})).value == {"xml": 1, "json": 3}
+
+
 async def test_a_flow_takes_what_stands_once_in_xml_for_a_list_too(tmp_path: Path) -> None:
     document = yaml.safe_load(capability_text(path="/things"))
     body = document["capability"]
@@ -246,20 +309,32 @@ async def test_a_secret_does_not_damage_a_format_with_lengths_in_it(tmp_path: Pa
     assert "value-of-TOKEN" not in value["a"]
 
 
-@pytest.mark.parametrize(("size", "elsewhere"), [(1000, False), (100_000, True)])
-async def test_other_calls_go_on_while_a_large_answer_is_read(size: int, elsewhere: object, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("format_", "size", "elsewhere"),
+    [
+        ("csv", 1000, False),
+        ("xml", 1000, False),
+        ("csv", 100_000, True),
+        ("markdown", 1000, True),  # 16 KiB of `![` take a second
+        ("html", 1000, True),  # cells that span
+        ("yaml", 1000, True),  # aliases
+    ],
+)
+async def test_other_calls_go_on_while_an_answer_is_read_that_may_take_long(
+    format_: str, size: int, elsewhere: object, tmp_path: Path
+) -> None:
     threads: list[threading.Thread] = []
 
     def read(body: bytes, charset: str) -> Any:
         threads.append(threading.current_thread())
         return len(body)
 
-    async with answering(tmp_path, {"outputRawFormat": "csv"}) as (upstream, unit):
+    async with answering(tmp_path, {"outputRawFormat": format_}) as (upstream, unit):
         call = unit.unit.call
         assert call is not None
         assert call.decoder is not None
         unit.unit = replace(unit.unit, call=replace(call, decoder=replace(call.decoder, read=read)))
-        upstream.then(reply(body=b"x" * size, content_type="text/csv"))
+        upstream.then(reply(body=b"x" * size, content_type="text/plain"))
         assert (await unit.call({})).value == size
     assert (threads[0] is not threading.main_thread()) is elsewhere
 

@@ -60,6 +60,90 @@ async def test_one_value_gives_one_entry_and_a_list_of_values_a_list(tmp_path: P
     assert await found(tmp_path, value, CREW, ship) == expected
 
 
+SHIPS = [{"id": "a", "price": 2, "of": {"port": "Brest"}, "tags": ["x"]},
+         {"id": "b", "price": 3, "of": {"port": "Kiel"}, "tags": ["y"]}]  # fmt: skip
+COLUMNS = """
+inputParameters: [{name: ids, type: array, items: {type: string}}, {name: one, type: string, required: false}]
+steps:
+- {name: all, call: api.all, with: {list: ships}}
+- {name: found, index: all, match: id, lookupValue: VALUE, outputParameters: [id, price, of, tags]}
+"""
+
+
+@pytest.mark.parametrize("where", ["mappings", "outputs"])
+@pytest.mark.parametrize(
+    ("path", "type_", "expected"),
+    [
+        ("$.found.price", "array", [3, 2]),
+        ("$['found'].price", "", [3, 2]),
+        ("$.found.of", "", [{"port": "Kiel"}, {"port": "Brest"}]),
+        ("$.found.of.port", "array", ["Kiel", "Brest"]),
+        ("$.found.price[0]", "integer", 3),
+        ("$.found.price[-1:]", "integer", 2),
+        ("$.found.price[*]", "array", [3, 2]),
+        ("$.found.price.sum()", "number", 5),
+        ("$.found.price.length()", "integer", 2),
+        ("$.found.length()", "integer", 2),
+        ("$.found[0].price", "integer", 3),
+        ("$.found[*].price", "array", [3, 2]),
+        ("$.found[?@.price > 2].id", "string", "b"),
+        ("$.found.tags", "array", [["y"], ["x"]]),
+        ("$.found", "array", list(reversed(SHIPS))),
+    ],
+)
+async def test_a_field_of_several_that_were_found_is_the_list_of_it(
+    tmp_path: Path, where: str, path: str, type_: str, expected: Any
+) -> None:
+    type_ = f", type: {type_}" if type_ else ""
+    end = f'outputParameters: [{{name: it, mapping: "{path}"{type_}}}]'
+    if where == "mappings":
+        end = f'mappings: [{{target: it, value: "{path}"}}]\noutputParameters: [{{name: it{type_}}}]'
+    unit = COLUMNS.replace("VALUE", "tools.ids") + end
+    result, _ = await run(tmp_path, unit, {"ids": ["b", "none", "a"]}, reply(data=SHIPS))
+    assert result == {"it": expected}
+
+
+@pytest.mark.parametrize(("ids", "expected"), [(["a"], 2), (["none"], None), ([], None)])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "mappings: [{target: it, value: $.found.price}]\noutputParameters: [{name: it, type: integer}]",
+        "outputParameters: [{name: it, type: integer, mapping: $.found.price}]",
+    ],
+)
+async def test_a_list_of_one_field_is_that_field_where_one_is_declared(
+    tmp_path: Path, ids: list[str], expected: Any, end: str
+) -> None:
+    unit = COLUMNS.replace("VALUE", "tools.ids") + end
+    result, _ = await run(tmp_path, unit, {"ids": ids}, reply(data=SHIPS))
+    assert result == {"it": expected}
+
+
+@pytest.mark.parametrize("value", ["a", "tools.one", "$.all[0].id", "['a', tools.one]", "$.all[*].id"])
+async def test_one_value_or_several_decide_when_the_look_up_is_made(tmp_path: Path, value: str) -> None:
+    unit = COLUMNS.replace("VALUE", f'"{value}"' if value.startswith("$") else value)
+    unit += "mappings: [{target: it, value: $.found.price}, {target: tags, value: '$.found.tags[0]'}]"
+    result, _ = await run(tmp_path, unit, {"ids": [], "one": "a"}, reply(data=SHIPS))
+    several = {"['a', tools.one]": [2, 2], "$.all[*].id": [2, 3]}
+    assert result == {"it": several.get(value, 2), "tags": ["x"] if value in several else "x"}
+
+
+async def test_a_field_of_several_goes_on_to_templates_calls_conditions_and_loops(tmp_path: Path) -> None:
+    unit = (
+        COLUMNS.replace("VALUE", "tools.ids")
+        + """
+- {name: sent, call: api.all, with: {list: prices, of: $.found.price}}
+- {name: told, call: api.all, with: {list: told, of: '{{found.price}}'}}
+- {name: each, call: api.all, foreach: $.found.id, when: "$.found.price == [3, 2]", with: {list: item}}
+mappings: [{target: text, value: 'for {{found.price}}'}]
+"""
+    )
+    result, requests = await run(tmp_path, unit, {"ids": ["b", "a"]}, by=lambda _: reply(data=SHIPS))
+    assert result == {"text": "for [3,2]"}
+    targets = ["/a", "/b", "/prices?of=3&of=2", "/ships", "/told?of=3&of=2"]
+    assert sorted(request.target for request in requests) == targets
+
+
 @pytest.mark.parametrize(
     ("crew", "expected"),
     [

@@ -227,6 +227,31 @@ async def test_where_nothing_is_called_the_last_script_gives_the_answer(tmp_path
         assert (await units["act"].call({"value": 20})).value == {"m": 42}
 
 
+ORDER = 9007199254740993
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("result = context.order", {"id": ORDER, "less": -ORDER, "n": ORDER - 2, "text": str(ORDER)}),
+        ("result = [context.order.id + 1n, context.order.n]", [ORDER + 1, ORDER - 2]),
+        ("result = `order ${order.id}`", f"order {ORDER}"),
+        ("result = typeof order.n + ' ' + typeof order.id", "number bigint"),
+        ("result = [1n, 5n ** 40n, 1e300]", [1, 5**40, 1e300]),
+    ],
+)
+async def test_javascript_keeps_the_digits_of_large_integers(
+    scripts: Scripts, tmp_path: Path, code: str, expected: Any
+) -> None:
+    order = {"id": ORDER, "less": -ORDER, "n": ORDER - 2, "text": str(ORDER)}
+    assert await scripts.run(planned(tmp_path, "javascript", code), {"order": order}) == expected
+
+
+async def test_python_keeps_the_digits_of_large_integers(scripts: Scripts, tmp_path: Path) -> None:
+    plan = planned(tmp_path, "python", "result = [order['id'], order['id'] + 1, 5 ** 40]")
+    assert await scripts.run(plan, {"order": {"id": ORDER}}) == [ORDER, ORDER + 1, 5**40]
+
+
 # --- what it cannot do
 
 
@@ -235,7 +260,8 @@ async def test_where_nothing_is_called_the_last_script_gives_the_answer(tmp_path
     [
         pytest.param("javascript", "result = () => 1", "'result' is a function, which is no JSON value", id="function"),
         pytest.param("javascript", "result = {a: {b: 0 / 0}}", "'b' is NaN, which is no JSON value", id="NaN"),
-        pytest.param("javascript", "result = [1n]", "'0' is a BigInt, which is no JSON value", id="BigInt"),
+        pytest.param("javascript", "result = {n: 2 ** 53}", "'n' is 9007199254740992, a number that may", id="rounded"),
+        pytest.param("javascript", "result = 1n + 1", "cannot convert BigInt to number", id="BigInt and a number"),
         pytest.param("javascript", "result = Promise.resolve(1)", "'result' is a promise", id="promise"),
         pytest.param("javascript", "result = []; result.push(result)", "circular reference", id="circular javascript"),
         pytest.param("python", "result = float('nan')", "not JSON compliant: nan", id="nan"),

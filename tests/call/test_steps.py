@@ -303,6 +303,14 @@ outputParameters:
     assert result == {"status": "AUTHORIZED", "city": "Oslo", "who": 7}
 
 
+@pytest.mark.parametrize("whole", ["$", "$.", "'{{$}}'"])
+async def test_a_dollar_alone_maps_the_whole_of_the_last_answer(tmp_path: Path, whole: str) -> None:
+    unit = f"steps: [{{name: one, call: api.read, with: {{id: $}}}}]\nmappings: [{{target: all, value: {whole}}}]"
+    result, requests = await run(tmp_path, unit, {}, reply(data={"id": 1}))
+    assert result == {"all": {"id": 1}}
+    assert requests[0].target == "/orders/%24"  # what is sent is a text
+
+
 async def test_mappings_are_named_nested_and_typed(tmp_path: Path) -> None:
     unit = (
         CHAIN

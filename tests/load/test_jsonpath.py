@@ -78,6 +78,30 @@ def test_numbers_that_add_up_to_none_of_json_are_told(tail: str, numbers: list[f
         parse_jsonpath(f"$.{tail}()").find(numbers)
 
 
+@pytest.mark.parametrize(("tail", "value"), [("sum", 15.5), ("avg", 5.166666666666667), ("min", 1), ("max", 12.5)])
+def test_a_text_that_spells_a_number_is_counted_as_one(tail: str, value: float) -> None:
+    assert parse_jsonpath(f"$.{tail}()").find(["12.5", 1, " 2 "]) == value
+
+
+@pytest.mark.parametrize("tail", ["sum", "avg", "min", "max"])
+@pytest.mark.parametrize(
+    ("item", "kind"),
+    [("five", "a text"), ("1_000", "a text"), ("1,5", "a text"), ("", "a text"), (None, "nothing"),
+     (True, "a boolean"), ([1], "a list"), ({"n": 1}, "an object")],
+)  # fmt: skip
+def test_what_is_no_number_is_told_and_never_left_out_of_a_total(tail: str, item: object, kind: str) -> None:
+    with pytest.raises(ShapeError) as caught:
+        parse_jsonpath(f"$.lines[*].price.{tail}()").find({"lines": [{"price": 1}, {"price": item}]})
+    message = f"item [1] of what '$.lines[*].price.{tail}()' is made of is {kind}, and no number"
+    assert (caught.value.code, caught.value.message) == ("unexpected-answer", message)
+
+
+@pytest.mark.parametrize("tail", ["sum", "avg", "min", "max"])
+@pytest.mark.parametrize("value", [[], None, 5])
+def test_where_there_is_no_list_of_numbers_nothing_comes_of_it(tail: str, value: object) -> None:
+    assert parse_jsonpath(f"$.n.{tail}()").find({"n": value}) is None
+
+
 @pytest.mark.parametrize("text", ["a", "a.b", "$.a[", "$.a[?(@.x ==]", "$a", "$.a b.", "$[", "$..", "{{a}}"])
 def test_text_that_is_no_path_is_refused_at_load(text: str) -> None:
     with pytest.raises(ExpressionError):

@@ -11,8 +11,9 @@ from capstan.call.conversation import Conversation
 from capstan.call.guard import Guard
 from capstan.call.refusal import refusal_of
 from capstan.call.upstream import Upstream, UpstreamResponse, may_repeat
-from capstan.errors import Outcome, ShapeError
+from capstan.errors import BindError, Outcome, ShapeError
 from capstan.load.media_type import essence_of, is_json
+from capstan.plan.coerce import Misfit
 from capstan.plan.content import ContentPlan, fill
 from capstan.plan.decode import UNNAMED, Decoder, is_binary
 from capstan.plan.jsontext import parse_answer
@@ -24,7 +25,8 @@ from capstan.settings import Settings
 
 T = TypeVar("T")
 
-# What takes a few milliseconds is decoded at once; more would keep every other call waiting.
+# What takes a few milliseconds is decoded at once; more would keep every other call waiting. 16 KiB of Markdown can
+# take a second, so this is for formats in which bytes alone say how long it takes.
 _DECODED_HERE_BYTES: Final = 16 * 1024
 
 
@@ -62,7 +64,7 @@ class LiveUnit:
         arguments = self.guard.check(arguments)
         plan, upstream = self.unit.call, self._upstream
         if plan is None or upstream is None:
-            value = self.unit.shape.take(None, None, arguments)
+            value = self._without_call(arguments)
             return said(self.unit.content, value, arguments, self.settings.max_parsed_bytes)
         request = plan.request.bind(arguments)
         response = await upstream.send(plan, request)
@@ -81,6 +83,22 @@ class LiveUnit:
         finally:
             response.close()  # a caller may leave while the body is on its way
         return Answer(response.status, response.passed_headers, value=value)
+
+    def _without_call(self, arguments: Mapping[str, Any]) -> Any:
+        """The answer of a unit that calls nothing.
+
+        Raises:
+            BindError: an argument is not what is declared of the value it becomes. Nobody else can mend that.
+            ShapeError: another value is not.
+        """
+        try:
+            return self.unit.shape.take(None, None, arguments)
+        except Misfit as error:
+            if not error.argument:
+                raise
+            code = "bad-argument" if arguments.get(error.argument) is not None else "missing-argument"
+            message = f"'{error.argument}' does not fit: {error.message}"
+            raise BindError(code, message, argument=error.argument) from error
 
     def _limit(self, plan: CallPlan, response: UpstreamResponse) -> int | None:
         """What the file says of an answer that is passed on: what it is where it does not say, and how large it may be.
@@ -157,7 +175,7 @@ async def _decoded(decoder: Decoder, plan: CallPlan, response: UpstreamResponse,
     if not body:
         return ABSENT
     try:
-        if len(body) <= _DECODED_HERE_BYTES:
+        if decoder.in_place and len(body) <= _DECODED_HERE_BYTES:
             value = decoder.decode(body, response.media_type)
         else:
             value = await asyncio.to_thread(decoder.decode, body, response.media_type)

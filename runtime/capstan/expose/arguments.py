@@ -12,11 +12,11 @@ from starlette.requests import cookie_parser
 
 from capstan.errors import BindError
 from capstan.load.media_type import essence_of, is_json
+from capstan.load.number import read_integer, read_number
 from capstan.load.schema import closest, suggest
 from capstan.plan.body import FORM, JsonPlan, TextPlan, WholeFormPlan
 from capstan.plan.jsontext import parse_json
 from capstan.plan.types import Input, UnitPlan
-from capstan.plan.values import read_integer, read_number
 
 Headers = Iterable[tuple[bytes, bytes]]
 _MAX_QUERY_FIELDS: Final = 1000

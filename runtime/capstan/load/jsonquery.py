@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from capstan.errors import ShapeError
+from capstan.load.condition import kind_of
+from capstan.load.number import read_number
 
 # A path such as `$..*..*` can ask for the square of an answer. The event loop serves others meanwhile, so what one
 # path may look at is limited; half a second or so, several times what an 8 MB answer holds.
@@ -157,48 +159,69 @@ def _length(value: Any) -> int | None:
     return len(value) if isinstance(value, (str, list, dict)) else None
 
 
-def _numbers(value: Any) -> list[int | float]:
-    items = value if isinstance(value, list) else ()
-    return [item for item in items if isinstance(item, (int, float)) and not isinstance(item, bool)]
+def _number(item: Any) -> int | float:
+    """A number, or what a text spells. Raises ValueError where it is neither."""
+    if isinstance(item, str):
+        return read_number(item.strip())
+    if isinstance(item, (int, float)) and not isinstance(item, bool):
+        return item
+    raise ValueError("no number")
 
 
-def _computed(value: Any, compute: Callable[[list[int | float]], int | float]) -> int | float | None:
-    """What comes of the numbers in a list. Raises ShapeError where it is no number that JSON could hold."""
-    found = _numbers(value)
-    if not found:
+def _computed(value: Any, path: str, compute: Callable[[list[int | float]], int | float]) -> int | float | None:
+    """What comes of a list of numbers.
+
+    Raises:
+        ShapeError: one of them is no number, or what comes of them is none that JSON could hold. What passed over the
+            one would be a wrong total.
+    """
+    if not isinstance(value, list) or not value:
         return None
+    numbers: list[int | float] = []
     try:
-        number = compute(found)
+        for item in value:
+            numbers.append(_number(item))
+        number = compute(numbers)
+    except ValueError:
+        kind = kind_of(value[len(numbers)])
+        message = f"item [{len(numbers)}] of what '{path}' is made of is {kind}, and no number"
+        raise ShapeError("unexpected-answer", message, outcome="done", retry_safe=False) from None
     except OverflowError:  # integers of hundreds of digits
         number = math.inf
     if number in (math.inf, -math.inf):
-        message = "what a JSONPath of the file adds up is too large a number"
+        message = f"what '{path}' adds up is too large a number"
         raise ShapeError("unexpected-answer", message, outcome="done", retry_safe=False)
     return number
 
 
 # What Jayway's paths may end in, `$.a.length()`: a function of what the path before it finds.
-TAILS: Final[dict[str, Callable[[Any], Any]]] = {
-    "length": _length,
-    "size": _length,
-    "keys": lambda value: list(value) if isinstance(value, dict) else None,
-    "first": lambda value: value[0] if isinstance(value, list) and value else None,
-    "last": lambda value: value[-1] if isinstance(value, list) and value else None,
-    "sum": lambda value: _computed(value, sum),
-    "min": lambda value: min(_numbers(value), default=None),
-    "max": lambda value: max(_numbers(value), default=None),
-    "avg": lambda value: _computed(value, lambda numbers: sum(numbers) / len(numbers)),
+TAILS: Final[dict[str, Callable[[Any, str], Any]]] = {
+    "length": lambda value, _: _length(value),
+    "size": lambda value, _: _length(value),
+    "keys": lambda value, _: list(value) if isinstance(value, dict) else None,
+    "first": lambda value, _: value[0] if isinstance(value, list) and value else None,
+    "last": lambda value, _: value[-1] if isinstance(value, list) and value else None,
+    "sum": lambda value, path: _computed(value, path, sum),
+    "min": lambda value, path: _computed(value, path, min),
+    "max": lambda value, path: _computed(value, path, max),
+    "avg": lambda value, path: _computed(value, path, lambda numbers: sum(numbers) / len(numbers)),
 }
+
+
+OF_LISTS: Final = frozenset(TAILS) - {"keys"}
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A parsed path. `ends` says where the first segment ends in the text; `looks_back`, that a filter names `$`."""
+    """A parsed path. `ends` says where the first segment ends in the text; `looks_back`, that a filter names `$`;
+    `text` is the whole."""
 
     segments: tuple[Segment, ...]
     tail: str | None = None
     ends: int = 0
     looks_back: bool = False
+    text: str = ""
+    ones: bool = False  # whether what its tail is a function of is a list of one, where it is no list
 
     @property
     def chain(self) -> tuple[str | int, ...] | None:
@@ -210,4 +233,6 @@ class Query:
         """The value at the path, None when there is none; a list when the path may meet several."""
         nodes = select(self.segments, value, Run(value))
         found = nodes if self.chain is None else next(iter(nodes), None)
-        return found if self.tail is None else TAILS[self.tail](found)
+        if self.ones and found is not None and not isinstance(found, list):
+            found = [found]
+        return found if self.tail is None else TAILS[self.tail](found, self.text)

@@ -79,7 +79,7 @@ class _Parser:
             ends = ends or self.position
         if self.position < len(self.text):
             self.fail("nothing may follow a function")
-        return Query(tuple(segments), tail, ends, self.looks_back)
+        return Query(tuple(segments), tail, ends, self.looks_back, self.text)
 
     def tail(self, name: str) -> str:
         if name not in TAILS:

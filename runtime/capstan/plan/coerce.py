@@ -8,27 +8,32 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from capstan.errors import ShapeError
-from capstan.plan.values import read_integer, read_number, to_text
+from capstan.load.number import read_integer, read_number
+from capstan.plan.values import to_text
 
 _EXACT: Final = 2**53  # a larger number with a point or exponent has lost digits: it stays what it is
 
 
 @dataclass(eq=False)
 class Misfit(ShapeError):
-    """A value of an answer is not what the file declares. `where` is its place, as in `lines[3].price`."""
+    """A value of an answer is not what the file declares. `where` is its place, as in `lines[3].price`; `argument` the
+    input it is, where it is nothing but that.
+    """
 
     where: str = ""
     fault: str = ""
+    argument: str = ""
 
     def below(self, step: str) -> Misfit:
         """The same fault, seen from the object or array around it."""
         joint = "." if self.where and not self.where.startswith("[") else ""
-        return misfit(self.fault, f"{step}{joint}{self.where}")
+        return misfit(self.fault, f"{step}{joint}{self.where}", self.argument)
 
 
-def misfit(fault: str, where: str) -> Misfit:
+def misfit(fault: str, where: str, argument: str = "") -> Misfit:
     subject = f"the answer's '{where}'" if where else "the answer"
-    return Misfit("unexpected-answer", f"{subject} is {fault}", "done", retry_safe=False, where=where, fault=fault)
+    return Misfit("unexpected-answer", f"{subject} is {fault}", "done", retry_safe=False, where=where, fault=fault,
+                  argument=argument)  # fmt: skip
 
 
 def coerce(value: Any, kind: str | None, name: str = "") -> Any:

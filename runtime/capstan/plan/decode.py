@@ -46,6 +46,7 @@ class Decoder:
     read: Read = field(repr=False, compare=False)
     media_type: re.Pattern[str] = field(repr=False)
     schema: str = ""
+    in_place: bool = field(default=False, repr=False)  # whether a small body costs no more than its bytes
     roots: frozenset[str] = field(default=frozenset(), repr=False)  # what mappings call the root of a document
 
     def says(self, media_type: str) -> Literal["this", "json", "other"]:
@@ -94,6 +95,9 @@ class _Format:
     media_type: re.Pattern[str]
     accept: tuple[str, ...]  # what is asked for, the best first
     schema: Literal["none", "text", "file"] = "none"
+    # Whether it is read in time linear to its bytes: no aliases, spans, defaults or compressed blocks make more of
+    # them, and no reader looks at one of them again and again.
+    is_linear: bool = False
 
 
 def is_binary(media_type: str) -> bool:
@@ -121,11 +125,12 @@ _SEPARATED: Final = re.compile(r"(text|application)/(x-)?(csv|tsv|psv|comma-sepa
                                r"pipe-separated-values)|application/vnd\.ms-excel")  # fmt: skip
 DECODERS: Final[dict[str, _Format]] = {
     "xml": _Format(
-        lambda _, __: read_xml, re.compile(r"(application|text)/xml|[^;]+\+xml"), ("application/xml", "text/xml")
+        lambda _, __: read_xml, re.compile(r"(application|text)/xml|[^;]+\+xml"), ("application/xml", "text/xml"),
+        is_linear=True,
     ),
-    "csv": _Format(_separated(","), _SEPARATED, ("text/csv",)),
-    "tsv": _Format(_separated("\t"), _SEPARATED, ("text/tab-separated-values", "text/csv")),
-    "psv": _Format(_separated("|"), _SEPARATED, ("text/csv",)),
+    "csv": _Format(_separated(","), _SEPARATED, ("text/csv",), is_linear=True),
+    "tsv": _Format(_separated("\t"), _SEPARATED, ("text/tab-separated-values", "text/csv"), is_linear=True),
+    "psv": _Format(_separated("|"), _SEPARATED, ("text/csv",), is_linear=True),
     "yaml": _Format(
         lambda _, __: read_yaml, re.compile(r"(application|text)/(x-|vnd\.)?yaml|[^;]+\+yaml"),
         ("application/yaml", "application/x-yaml", "text/yaml"),
@@ -179,7 +184,7 @@ def plan_decoder(answer: AnswerFormat | None, problems: list[Problem], files: li
     except _Told as told:
         problems.append(Problem(told.code, told.message, (answer.at / told.keyword).location(), told.hint))
         return None
-    return Decoder(answer.format, read, known.media_type, answer.schema or "")
+    return Decoder(answer.format, read, known.media_type, answer.schema or "", known.is_linear)
 
 
 def _prepare(known: _Format, answer: AnswerFormat, files: list[str]) -> Read:

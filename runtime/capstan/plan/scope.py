@@ -10,6 +10,7 @@ from capstan.load.expression import ExpressionError
 from capstan.load.jsonpath import JsonPath, parse_jsonpath, split_root
 from capstan.load.schema import suggest
 from capstan.load.walk import walk
+from capstan.plan.column import column
 from capstan.plan.flow import LAST_WITH_DECLARED, declared_key, step_key
 from capstan.plan.single import through_ones
 from capstan.plan.values import Constant, FromStep
@@ -37,6 +38,7 @@ class Scope:
     item: str | None = None  # what the item of a loop is called
     with_last: bool = False  # whether a path that begins with no step is one into the last answer
     xml: frozenset[str] = frozenset()  # steps in whose answers what stands once is no list
+    lookups: frozenset[str] = frozenset()  # steps that may find several entries
 
     def inside(self, item: str) -> Scope:
         """The scope of a step that is run for each item."""
@@ -82,7 +84,7 @@ class Scope:
         declared = self.earlier[name]
         first, _ = split_root(rest)
         inside = first in declared if first is not None else bool(declared)
-        rest = through_ones(rest) if name in self.xml else rest
+        rest = through_ones(rest) if name in self.xml else column(rest) if name in self.lookups else rest
         return FromStep(declared_key(name) if inside else step_key(name), rest, text)
 
 

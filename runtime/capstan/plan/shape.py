@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from capstan.load.jsonpath import JsonPath
 from capstan.plan.coerce import Misfit, coerce, misfit
-from capstan.plan.values import ABSENT, Arguments, Joined, Source, to_text
+from capstan.plan.values import ABSENT, Arguments, FromInput, Joined, Source, to_text
 
 _MISSING: Final = "not there, declared as required"
 
@@ -65,8 +65,11 @@ class Static:
         value = self.source.get(arguments)
         if value is ABSENT:  # alone it is null; in a text it leaves nothing, as in the peer engine
             value = _without_gaps(self.source, arguments) if isinstance(self.source, Joined) else None
-        value = coerce(value, self.type)
-        return value if self.limits is None else self.limits.keep(value)
+        try:
+            value = coerce(value, self.type)
+            return value if self.limits is None else self.limits.keep(value)
+        except Misfit as error:
+            raise misfit(error.fault, error.where, _argument(self)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Object:
                 if value is None and base is not root:
                     value = shape.take(root, root, arguments)
                 if value is None and name in self.required:
-                    raise misfit(_MISSING, "")
+                    raise misfit(_MISSING, "", _argument(shape))
                 taken[name] = value
         except Misfit as error:
             raise error.below(name) from None
@@ -160,7 +163,7 @@ class Needed:
 
     def take(self, answer: Any, root: Any, arguments: Arguments) -> Any:
         if (value := self.shape.take(answer, root, arguments)) is None:
-            raise misfit(_MISSING, "")
+            raise misfit(_MISSING, "", _argument(self.shape))
         return value
 
 
@@ -178,6 +181,11 @@ class FirstFound:
 
 
 Shape = Whole | Picked | Static | Object | Items | Values | Listed | Needed | FirstFound
+
+
+def _argument(shape: Shape) -> str:
+    """The input that a shape gives as it is; none where there is more to it."""
+    return shape.source.name if isinstance(shape, Static) and isinstance(shape.source, FromInput) else ""
 
 
 def _without_gaps(source: Joined, arguments: Arguments) -> str:

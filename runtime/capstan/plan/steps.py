@@ -14,7 +14,9 @@ from capstan.load.expression import Template, bare_reference
 from capstan.load.jsonpath import JsonPath, split_root
 from capstan.load.schema import Checker, closest, suggest
 from capstan.plan import types
+from capstan.plan.column import ColumnPath, columns
 from capstan.plan.flow import (
+    LAST_WITH_DECLARED,
     AskPlan,
     AssertPlan,
     Declared,
@@ -54,10 +56,15 @@ class FlowPlanner:
         declared = {step.name: _declared_names(target) for step, target in targets if target is not None}
         self._declared = {step.name: declared.get(step.name, frozenset()) for step, _ in targets}
         self._xml = frozenset(step.name for step, target in targets if target is not None and target.reads_xml)
+        looks_up = [
+            step.name for step, _ in targets if isinstance(step.does, model.LookupStep) and step.foreach is None
+        ]
+        self._lookups = frozenset(looks_up)  # of a loop the answer is a list of results
         self.whole_scope = Scope(
             {s.name: self._declared[s.name] for s, _ in targets if not isinstance(s.does, _SILENT)},
             with_last=True,
             xml=self._xml,
+            lookups=self._lookups,
         )
 
     def steps(self, plan_call: PlanCall) -> tuple[types.StepPlan, ...]:
@@ -98,7 +105,8 @@ class FlowPlanner:
         position = next(i for i, (other, _) in enumerate(self._targets) if other is step)
         above = [s for s, _ in self._targets[:position] if s.group is None or s.group != step.group]
         asked = {s.name: self._declared[s.name] for s in above if not isinstance(s.does, _SILENT)}
-        scope = Scope(asked, frozenset(s.name for s, _ in self._targets if s.name not in asked), xml=self._xml)
+        later = frozenset(s.name for s, _ in self._targets if s.name not in asked)
+        scope = Scope(asked, later, xml=self._xml, lookups=self._lookups)
         return scope if step.foreach is None else scope.inside(step.foreach.name)
 
     def _inside(self, step: model.Step, target: Target | None) -> Names:
@@ -264,7 +272,9 @@ class FlowPlanner:
         shaped = tuple(_by_name(output) if output.name in targets else output for output in outputs)
         shape = plan_outputs(shaped, resolve, members=True)
         if self._xml:
-            shape = lists_of_one(shape)
+            others = self._not_of_xml(values)
+            shape = lists_of_one(shape, lambda path: split_root(path)[0] not in others)
+        shape = columns(shape, self._lookups)
         first = set(_first_names(outputs))
         for name in first - targets - set(self.whole_scope.earlier):
             if near := closest(name, self.whole_scope.earlier):
@@ -273,9 +283,20 @@ class FlowPlanner:
         used = tuple(name for name in self.whole_scope.earlier if name in first)
         return FlowAnswer(mapped, shape, used)
 
+    def _not_of_xml(self, mapped: list[tuple[tuple[str, ...], Source]]) -> set[str]:
+        """The names in the root of the answer whose values come from no XML."""
+        keys = {*self._keys_of_xml(), LAST_WITH_DECLARED}
+        others = set(self.whole_scope.earlier) - self._xml
+        for (name, *_), source in mapped:
+            of_xml = isinstance(source, FromStep) and source.key in keys
+            others = others - {name} if of_xml else others | {name}
+        return others
+
     def _mapped(self, mapped: model.Mapped) -> Source:
         names = replace(self._names, target=None)
         value = mapped.value
+        if value == "$":  # elsewhere that is a text
+            value = "$."
         if isinstance(value, str):
             root = bare_reference(value).strip().removeprefix("{{").removesuffix("}}").strip()
             if root.startswith("$."):
@@ -307,7 +328,10 @@ def _asked_beside(before: Sequence[types.StepPlan]) -> set[str]:
 
 def _for_one(value: Source, kind: str | None) -> Source:
     """A mapping's value, for an output of that type."""
-    return replace(value, path=for_one(value.path, kind)) if isinstance(value, FromStep) else value
+    if not isinstance(value, FromStep):
+        return value
+    path = value.path
+    return replace(value, path=path.for_one(kind) if isinstance(path, ColumnPath) else for_one(path, kind))
 
 
 def _declared_names(target: Target) -> frozenset[str]:

@@ -7,8 +7,6 @@ explicit null is sent as null where it is a JSON value of its own; anywhere else
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -16,10 +14,6 @@ from typing import Any, Final, Protocol
 from capstan.load.jsonpath import JsonPath
 
 Arguments = Mapping[str, Any]
-
-# No digits but ASCII ones, no `1_000`, and no more of them than Python turns into a number.
-_INTEGER: Final = re.compile(r"[-+]?[0-9]{1,4000}")
-_NUMBER: Final = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
 class _Absent:
@@ -145,22 +139,6 @@ class FromStep:
 
 Source = Constant | FromInput | FromStep | Joined | Tree
 Pair = tuple[str | Source, ...]  # `name=` and the values after it
-
-
-def read_integer(text: str) -> int:
-    """Text -> integer, as JSON would spell one, a `+` allowed. Raises ValueError."""
-    if not _INTEGER.fullmatch(text):
-        raise ValueError("an integer")
-    return int(text)
-
-
-def read_number(text: str) -> int | float:
-    """Text -> number; digits are kept while they can be. Raises ValueError."""
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if not _NUMBER.fullmatch(text) or math.isinf(number := float(text)):
-        raise ValueError("a number")
-    return number
 
 
 def to_text(value: Any) -> str:
