@@ -1,7 +1,8 @@
 """The load generator: keep-alive connections that each send their next request when the last is answered.
 
-Usage: load.py URL get|post|mcp|one-of-COUNT SECONDS CONNECTIONS, where URL ends before the order's number. Prints one
-JSON object. `one-of-1000` asks for a thousand orders in turn, with the URL's credentials and twelve digits a number.
+Usage: load.py URL get|post|mcp|mcp-session|one-of-COUNT SECONDS CONNECTIONS, where URL ends before the order's number.
+Prints one JSON object. `one-of-1000` asks for a thousand orders in turn, with the URL's credentials and twelve digits a
+number. With `mcp` calls are those of 2026-07-28; with `mcp-session` each connection has a session of 2025-11-25.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import uvloop
 
@@ -28,16 +30,29 @@ _META: Final = {
     "io.modelcontextprotocol/clientInfo": {"name": "load", "version": "1"},
     "io.modelcontextprotocol/clientCapabilities": {},
 }
-_MCP_HEADERS: Final = (
-    b"accept: application/json, text/event-stream\r\nmcp-protocol-version: 2026-07-28\r\n"
-    b"mcp-method: tools/call\r\nmcp-name: get-order\r\n"
+_ACCEPT: Final = "application/json, text/event-stream"
+_STATELESS: Final = (
+    f"accept: {_ACCEPT}\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: get_order"
 )
+_SESSION: Final = f"accept: {_ACCEPT}\r\nmcp-protocol-version: 2025-11-25\r\nmcp-session-id: "
 
 
-def requests(url: str, kind: str) -> Callable[[int], bytes]:
+def open_session(url: str) -> str:
+    """The id of a session that is ready for calls."""
+    info = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "load", "version": "1"}}
+    headers = {"Content-Type": "application/json", "Accept": _ACCEPT}
+    first = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": info}
+    for message in (first, {"jsonrpc": "2.0", "method": "notifications/initialized"}):
+        with urlopen(Request(url, json.dumps(message).encode(), headers)) as answer:
+            headers.setdefault("Mcp-Session-Id", answer.headers.get("mcp-session-id"))
+    return headers["Mcp-Session-Id"]
+
+
+def requests(url: str, kind: str, session: str = "") -> Callable[[int], bytes]:
     """The n-th request; no two name the same order."""
     parts = urlsplit(url)
     host, path = parts.netloc.encode(), parts.path.encode()
+    more = (_SESSION + session if session else _STATELESS).encode()
 
     def get(n: int) -> bytes:
         return b"GET %s%d HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\n\r\n" % (path, n, host)
@@ -47,10 +62,10 @@ def requests(url: str, kind: str) -> Callable[[int], bytes]:
         return (head + b"Content-Length: %d\r\n\r\n") % (path, n, host, len(body)) + body
 
     def mcp(n: int) -> bytes:
-        params = {"name": "get-order", "arguments": {"order_id": str(n)}, "_meta": _META}
+        params = {"name": "get_order", "arguments": {"order_id": str(n)}} | ({} if session else {"_meta": _META})
         body = json.dumps({"jsonrpc": "2.0", "id": n, "method": "tools/call", "params": params}).encode()
-        head = b"POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n"
-        return head % (path, host, _MCP_HEADERS, len(body)) + body
+        head = b"POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n%s\r\nContent-Length: %d\r\n\r\n"
+        return head % (path, host, more, len(body)) + body
 
     if kind.startswith("one-of-"):
         count = int(kind.removeprefix("one-of-"))
@@ -59,7 +74,7 @@ def requests(url: str, kind: str) -> Callable[[int], bytes]:
         rest %= (host.rpartition(b"@")[2], pair)
         # Steps of a prime number: neighbours in the sandbox's memory are not asked for one after the other.
         return lambda n: b"GET %s%012d" % (path, n * 7919 % count) + rest
-    return {"get": get, "post": post, "mcp": mcp}[kind]
+    return {"get": get, "post": post, "mcp": mcp, "mcp-session": mcp}[kind]
 
 
 class Client(asyncio.Protocol):
@@ -109,9 +124,10 @@ async def main(url: str, kind: str, seconds: float, connections: int) -> None:
     parts = urlsplit(url)
     loop = asyncio.get_running_loop()
     tally, numbers = Tally(), itertools.count(100_000)
-    make = requests(url, kind)
-    for _ in range(connections):
-        await loop.create_connection(lambda: Client(make, numbers, tally), parts.hostname, parts.port)
+    sessions = [open_session(url) if kind == "mcp-session" else "" for _ in range(connections)]
+    for make in [requests(url, kind, session) for session in sessions]:
+        client = Client(make, numbers, tally)
+        await loop.create_connection(lambda client=client: client, parts.hostname, parts.port)  # type: ignore[misc]
     await asyncio.sleep(_WARM_UP_SECONDS)
     before, started = len(tally.seconds), time.perf_counter()
     await asyncio.sleep(seconds)
