@@ -92,6 +92,17 @@ TWICE = """\
       steps:
       - {name: one, call: shop.get-order, with: {id: tools.id}}
       - {name: two, call: shop.get-order, with: {id: '{{id}}-{{one.amount}}'}}
+    - name: greet
+      description: Greets a person.
+      inputs:
+      - {name: who, message: What is your name, schema: {properties: {name: {type: string}}, required: [name]}}
+      content: [{type: text, text: 'Hello, {{who.name}}!'}]
+    - name: greet-again
+      description: Greets a person by another name.
+      inputParameters: [{name: id, type: string, description: The order.}]
+      inputs:
+      - {name: who, message: 'Who ordered {{id}}?', schema: {properties: {name: {type: string}}, required: [name]}}
+      content: [{type: text, text: 'Hello, {{who.name}}!'}]
     - name: pay
       description: Pays an order.
       inputParameters:
@@ -328,6 +339,26 @@ async def test_a_state_serves_the_call_it_was_made_for(
         assert found["result"]["resultType"] == "input_required"  # nothing was asked yet
     else:
         assert found["error"]["code"] == -32602
+    assert not any(line.startswith("POST") for line in sent(upstream))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "given", "taken"),
+    [
+        pytest.param("greet", {}, {"name": "Ada"}, True, id="words of the file, nothing is changed"),
+        pytest.param("greet", {}, {"name": 1}, False, id="an answer that does not fit"),
+        pytest.param("greet-again", {"id": "7"}, {"name": "Ada"}, False, id="words of this call"),
+        pytest.param("pay", {"id": "7"}, {}, False, id="something is changed"),
+    ],
+)
+async def test_an_answer_without_a_state_is_taken_where_it_cannot_be_one_to_something_else(
+    name: str, arguments: dict[str, Any], given: dict[str, Any], *, taken: bool, server: Capstan,
+    upstream: RecordingUpstream,
+) -> None:  # fmt: skip
+    answer = {"action": "accept", "content": given}
+    responses = {"who": answer, "confirm": answer, "nobody-asked": answer}
+    result = (await post(server.mcp, name, arguments, inputResponses=responses)).json()["result"]
+    assert result["resultType"] == ("complete" if taken else "input_required")
     assert not any(line.startswith("POST") for line in sent(upstream))
 
 

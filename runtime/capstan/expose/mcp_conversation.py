@@ -124,7 +124,8 @@ class InRounds(_Told):
         if known is not None and known[0] == digest:
             return True
         response = self._responses.get(name)
-        if not isinstance(response, types.ElicitResult) or self._state.asked.get(name) != digest:
+        asked = self._state.asked.get(name, digest if question.plan.is_open else None)
+        if not isinstance(response, types.ElicitResult) or asked != digest:
             return False  # not asked yet, or with other words
         content = _content(response, question)
         if question.fault(content):

@@ -68,6 +68,7 @@ class AskPlan:
     message: tuple[str | Source, ...]
     schema: Mapping[str, Any]
     checker: Checker = field(repr=False, compare=False)
+    is_open: bool = False  # answered before it is asked as well: its words are always these, and nothing is changed
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,8 @@ class FlowPlanner:
                     _declared(target), early=isinstance(does, types.CallPlan) and not asks and foreach is None,
                 )
             )  # fmt: skip
+        if all(step.effect == "read" for step in planned):
+            planned = [_opened(step) for step in planned]
         return tuple(planned)
 
     # --- names
@@ -336,6 +338,14 @@ def _for_one(value: Source, kind: str | None) -> Source:
 
 def _declared_names(target: Target) -> frozenset[str]:
     return frozenset(output.name for output in target.operation.outputs if output.name)
+
+
+def _opened(step: types.StepPlan) -> types.StepPlan:
+    """A step of a flow that changes nothing: what it asks in words of its own may be answered at once."""
+    does = step.does
+    if isinstance(does, AskPlan) and all(isinstance(part, str) for part in does.message):
+        return replace(step, does=replace(does, is_open=True))
+    return step
 
 
 def _declared(target: Target | None) -> Declared | None:
