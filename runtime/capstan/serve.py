@@ -26,6 +26,7 @@ from capstan.expose.asgi import Receive, Scope, Send
 from capstan.expose.door import Access
 from capstan.expose.generation import Generation
 from capstan.expose.mcp import McpApp
+from capstan.expose.mcp_live import stays_open
 from capstan.expose.mcp_offer import LiveOffer
 from capstan.listener import LINGER_SECONDS, Listener, Protocol
 from capstan.load.files import find_files
@@ -125,7 +126,7 @@ class _PortApp:
             return
         generation = self._server.generation
         # An open MCP stream is no call: it would never end by itself.
-        if scope["method"] == "GET" and self._server.is_mcp(self._number, scope["path"]):
+        if self._server.is_mcp(self._number, scope["path"]) and stays_open(scope["method"], scope["headers"]):
             await generation.doors[self._number](scope, receive, send)
             return
         generation.enter()
@@ -157,7 +158,9 @@ class _Server:
                 offer = LiveOffer(plan, generation.live, page)
                 app = self._endpoints.get((port.port, path))
                 if app is None:
-                    app = McpApp(offer, self._settings, stateless=self._options.workers > 1)
+                    app = McpApp(
+                        offer, self._settings, stateless=self._options.workers > 1, watches=self._options.watch
+                    )
                 wanted[port.port, path] = (app, offer)
         for app, offer in wanted.values():
             app.offer = offer
@@ -167,7 +170,7 @@ class _Server:
             self.in_background(app.close())
         if site.stdio is not None:
             offer = LiveOffer(site.stdio, generation.live, page)
-            self.stdio = self.stdio or McpApp(offer, self._settings, stateless=False)
+            self.stdio = self.stdio or McpApp(offer, self._settings, stateless=False, watches=self._options.watch)
             self.stdio.offer = offer
         generation.open_doors(self._endpoints)
         return generation

@@ -35,6 +35,9 @@ class Settings:
     max_parsed_bytes: int = 8 * 1024**2
     max_streamed_bytes: int = 64 * 1024**2
     tools_per_page: int = 250
+    max_sessions: int = 1000  # of one MCP endpoint, per process; and streams that listen for changes
+    session_idle_seconds: float = 1800.0  # without a request or an open stream
+    max_subscriptions: int = 1000  # to resources of one MCP endpoint, per process
     # Seals what a client keeps between two rounds of a call. Processes with one key take each other's.
     state_key: bytes = field(default_factory=lambda: os.urandom(_KEY_BYTES), repr=False)
     proxies: Mapping[str, str] = field(default_factory=dict)

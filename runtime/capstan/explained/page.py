@@ -109,6 +109,8 @@ class _Page:
         yield from self._read(resource)
         if "ttlMs" in resource:
             yield f"{_UNIT}{_kept(resource)}"
+        if "poll" in resource:
+            yield f"{_UNIT}read every {resource['poll']:g} seconds while somebody is subscribed to it"
 
     def _read(self, resource: Told) -> Iterator[str]:
         if "text" in resource:

@@ -23,6 +23,7 @@ from capstan.expose.asgi import respond
 from capstan.expose.calllog import log_call, log_fault
 from capstan.expose.finishing import Finishing
 from capstan.expose.mcp_conversation import Context, InRounds, InSession, Levels, States
+from capstan.expose.mcp_live import Live
 from capstan.expose.mcp_offer import LiveOffer, OfferServer
 from capstan.expose.mcp_results import failure, result_of
 from capstan.expose.mcp_transport import Peeked, SessionManager, peek, streamed, takes_streams, until_gone
@@ -39,7 +40,7 @@ _SETTLE_SECONDS: Final = 0.1  # for the last line read to become a running call
 class McpApp:
     """One MCP endpoint as an ASGI application, started when it is first asked."""
 
-    def __init__(self, offer: LiveOffer, settings: Settings, *, stateless: bool) -> None:
+    def __init__(self, offer: LiveOffer, settings: Settings, *, stateless: bool, watches: bool) -> None:
         self._settings = settings
         self._stateless = stateless
         self.server = OfferServer(
@@ -57,7 +58,8 @@ class McpApp:
             on_get_prompt=self._get_prompt,
         )
         self.server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, self._set_level)
-        self.offer = offer
+        self.server.offer, self.server.watches, self.server.has_sessions = offer, watches, not stateless
+        self._live = Live(self.server, settings)
         self._states = States(settings.state_key)
         self._levels = Levels()
         self._finishing = Finishing()
@@ -75,7 +77,9 @@ class McpApp:
 
     @offer.setter
     def offer(self, offer: LiveOffer) -> None:
-        self.server.offer = offer
+        old, self.server.offer = self.server.offer, offer
+        if old is not offer:
+            self._live.replaced(old)
 
     def _input_schema(self, name: str) -> Mapping[str, Any] | None:
         unit = self.offer.units.get(name)
@@ -231,7 +235,10 @@ class McpApp:
         session, tool = headers.get(b"mcp-session-id"), headers.get(b"mcp-name")
         talking = self.offer.talking
         known = tool is not None and (headers.get(b"mcp-method", b"") + b" " + tool).decode("latin-1") not in talking
-        if scope["method"] != "POST" or (session is None and tool is None and not talking):
+        if scope["method"] == "GET" and session is not None:
+            with self._live.stream(session.decode("latin-1")):
+                await self._manager.handle_request(scope, receive, send)
+        elif scope["method"] != "POST" or (session is None and tool is None and not talking):
             await self._manager.handle_request(scope, receive, send)
         elif session is None and (not talking or known):
             await until_gone(self._manager.handle_request, scope, receive, send)
@@ -287,13 +294,17 @@ class McpApp:
             self.server,
             stateless=self._stateless,
             max_request_body_size=max(self._settings.max_request_bytes, 1),
+            max_sessions=self._settings.max_sessions,
+            session_idle_timeout=self._settings.session_idle_seconds,
         )
+        self._manager.ended = self._live.ended
         async with self._manager.run():
             self._started.set()
             await self._stop.wait()
 
     async def close(self) -> None:
         """End every session."""
+        self._live.close()
         self._finishing.end()
         self._stop.set()
         if self._runner is not None:
@@ -304,7 +315,10 @@ class McpApp:
         """Speak MCP on standard input and output until the input ends and what was asked is answered."""
         lines: Any = self._lines_of_stdin()  # all that the SDK does with the file it asks for is to iterate
         async with stdio_server(stdin=lines) as (read, write):
-            await self.server.run(read, write, self.server.create_initialization_options())
+            try:
+                await self.server.run(read, write, self.server.create_initialization_options())
+            finally:
+                self._live.close()
 
     def end_stdio(self) -> None:
         """Take no more from standard input, as if it had ended."""

@@ -21,7 +21,7 @@ from capstan.plan.decode import is_binary
 from capstan.plan.formats.charset import charset_of, decode
 from capstan.plan.mcp_text import Text
 
-_NOT_FOUND_IN_SESSIONS: Final = -32002  # until 2025-11-25; retired since
+NOT_FOUND_IN_SESSIONS: Final = -32002  # until 2025-11-25; retired since
 _GONE: Final = (404, 410)
 _BLOCKS: Final[Mapping[str, type[types.ContentBlock]]] = {
     "text": types.TextContent, "image": types.ImageContent, "audio": types.AudioContent,
@@ -121,7 +121,7 @@ def block_of_bytes(content: bytes, media_type: str, name: str) -> types.ContentB
 def no_resource(uri: str, protocol_version: str, error: CallError | None = None) -> MCPError:
     """That there is nothing at a URI, as the revision spoken says it; `error` is how an upstream put it."""
     modern = protocol_version in MODERN_PROTOCOL_VERSIONS
-    code = types.INVALID_PARAMS if modern else _NOT_FOUND_IN_SESSIONS
+    code = types.INVALID_PARAMS if modern else NOT_FOUND_IN_SESSIONS
     data = {"uri": uri[:2000], **(problem_of(error) if error is not None else {})}
     return MCPError(code, f"there is no resource '{uri[:200]}'", data=data)
 

@@ -182,16 +182,16 @@ class Levels:
         self._set: OrderedDict[str, frozenset[str]] = OrderedDict()
 
     async def set(self, context: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
-        self._set[_session(context)] = _from(params.level)
+        self._set[session_of(context)] = _from(params.level)
         if len(self._set) > _MOST_SESSIONS:
             self._set.popitem(last=False)
         return types.EmptyResult()
 
     def of(self, context: Context) -> Collection[str]:
-        return self._set.get(_session(context), _USUAL)
+        return self._set.get(session_of(context), _USUAL)
 
 
-def _session(context: Context) -> str:
+def session_of(context: Context) -> str:
     """What tells sessions apart; standard input is one."""
     return context.request.headers.get("mcp-session-id", "") if context.request is not None else ""
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import mcp_types as types
 from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from capstan.call.conversation import Conversation
 from capstan.call.unit import LiveUnit
@@ -90,9 +91,18 @@ class OfferServer(Server[Any]):
     """The SDK's server, whose handlers are set once; it advertises what is offered now."""
 
     offer: LiveOffer
+    watches: bool  # what is offered may be replaced
+    has_sessions: bool  # before 2026-07-28
 
     def get_capabilities(self, *arguments: Any, **options: Any) -> types.ServerCapabilities:
         found = super().get_capabilities(*arguments, **options)
+        reaches = self.has_sessions or options.get("protocol_version") in MODERN_PROTOCOL_VERSIONS
+        changes = (self.watches and reaches) or None
+        for kind in (found.tools, found.resources, found.prompts):
+            assert kind is not None  # there is a handler for each
+            kind.list_changed = changes
+        assert found.resources is not None
+        found.resources.subscribe = (self.offer.resources.has_polls and reaches) or None
         offered = {"tools": self.offer.has_tools, "resources": self.offer.has_resources,
                    "prompts": self.offer.has_prompts, "logging": self.offer.has_logs}  # fmt: skip
         return found.model_copy(update=dict.fromkeys(name for name, there in offered.items() if not there))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
 
 import mcp_types as types
+from mcp.shared.exceptions import MCPError
 
 from capstan.call.folder import MOST_LISTED, list_folder, read_file, too_large
 from capstan.call.problem import status_of
@@ -56,6 +58,9 @@ class _Inline:
     content: Text | bytes
 
 
+_Reading = Callable[[int], Coroutine[Any, Any, tuple[Read | None, int]]]
+
+
 class LiveResources:
     def __init__(self, plans: Sequence[ResourcePlan], live: Mapping[int, LiveUnit]) -> None:
         self._fixed: dict[str, _Called | _Inline] = {}
@@ -64,6 +69,7 @@ class LiveResources:
         self._listed: list[types.Resource] = []
         self._told: set[str] = set()  # folders that were said to be cut short
         self.templates: list[types.ResourceTemplate] = []
+        self.has_polls = any(plan.poll_seconds is not None for plan in plans)
         for plan in plans:
             if isinstance(plan.source, FolderPlan):
                 self._folders.append((str(plan.uri).rstrip("/") + "/", plan, plan.source))
@@ -79,6 +85,12 @@ class LiveResources:
             else:
                 self._fixed[str(plan.uri)] = called
                 self._listed.append(_resource(plan))
+
+    @property
+    def published(self) -> list[Any]:
+        """What is listed, but for the files of folders: those are looked up whenever somebody asks."""
+        folders = [(base, p.name, p.title, p.description, p.mime_type, folder) for base, p, folder in self._folders]
+        return [self._listed, self.templates, folders]
 
     async def listed(self) -> tuple[list[types.Resource], list[str]]:
         """What can be listed now, and the folders that hold more than that."""
@@ -108,23 +120,43 @@ class LiveResources:
         Raises:
             MCPError: there is nothing there, or reading it failed.
         """
+        found = self._find(asked)
+        if found is None:
+            raise no_resource(asked, protocol_version)
+        plan, reading = found
+        return await _read(plan, asked, protocol_version, reading(limit))
+
+    def poll_of(self, asked: str, protocol_version: str) -> float:
+        """How often, in seconds, what is at a URI is read for those who are subscribed to it.
+
+        Raises:
+            MCPError: there is nothing there, or it is never read for anybody.
+        """
+        found = self._find(asked)
+        if found is None:
+            raise no_resource(asked, protocol_version)
+        if (seconds := found[0].poll_seconds) is None:
+            message = (
+                f"nobody can be subscribed to '{asked[:200]}': its file does not say how often it is read ('poll')"
+            )
+            raise MCPError(types.INVALID_PARAMS, message)
+        return seconds
+
+    def _find(self, asked: str) -> tuple[ResourcePlan, _Reading] | None:
+        """The resource at a URI, and what reads it, given how much may be read."""
         try:
             uri = canonical(asked) if len(asked) <= _LONGEST_URI else ""
         except UnicodeEncodeError:
             uri = ""
-        called = self._fixed.get(uri)
-        values: Mapping[str, str] | None = {}
-        if called is None:
-            called, values = next(
-                ((one, found) for one in self._templates if (found := one.plan.uri.match(uri)) is not None),
-                (None, {}),
-            )
-        if called is not None and values is not None:
-            return await _read(called.plan, asked, protocol_version, _answer(called, values, limit))
+        if (fixed := self._fixed.get(uri)) is not None:
+            return fixed.plan, partial(_answer, fixed, {})
+        for one in self._templates:
+            if (values := one.plan.uri.match(uri)) is not None:
+                return one.plan, partial(_answer, one, values)
         for base, plan, folder in self._folders:
             if uri.startswith(base):
-                return await _read(plan, asked, protocol_version, _file(plan, folder, uri[len(base) :], limit))
-        raise no_resource(asked, protocol_version)
+                return plan, partial(_file, plan, folder, uri[len(base) :])
+        return None
 
 
 async def _read(

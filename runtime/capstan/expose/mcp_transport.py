@@ -6,7 +6,7 @@ An answer is JSON, but where something is to be said before it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -45,6 +45,8 @@ class SessionTransport(StreamableHTTPServerTransport):
 class SessionManager(StreamableHTTPSessionManager):
     """The SDK's manager, which makes transports of that kind, and without a session goes by the request itself."""
 
+    ended: Callable[[str], None]  # told of every session that is over, however it ended
+
     @property
     def json_response(self) -> bool:
         return not streamed.get()
@@ -58,6 +60,10 @@ class SessionManager(StreamableHTTPSessionManager):
         if transport is not None:  # the SDK names the class itself, and there is no other place to say which one
             transport.__class__ = SessionTransport
         return transport
+
+    async def _discard_session(self, session_id: str, transport: StreamableHTTPServerTransport) -> None:
+        self.ended(session_id)
+        await super()._discard_session(session_id, transport)
 
 
 @dataclass(frozen=True, slots=True)

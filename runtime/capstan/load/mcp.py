@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from capstan.load import model
 from capstan.load.content import check_media_type, encoded, is_base64, parse_blocks
-from capstan.load.mcp_live import parse_keeping
+from capstan.load.mcp_live import parse_keeping, parse_poll
 from capstan.load.node import Node
 from capstan.load.steps import parse_asked
 from capstan.load.uri import UriTemplate, parse_uri
@@ -60,6 +60,7 @@ def _resource(name: str, node: Node, read_unit: ReadUnit) -> model.McpResource:
         binary=node.data.get("binary") is True,
         source=_source(name, node, uri, read_unit, lost=bad_uri),
         keeping=parse_keeping(node),
+        poll_seconds=parse_poll(node),
         at=node.at(),
         uri_at=node.at("uri"),
     )

@@ -92,8 +92,13 @@ def _forward(forward: ForwardPlan) -> dict[str, Any]:
 
 def _resource(resource: ResourcePlan) -> dict[str, Any]:
     declared = {"mimeType": resource.mime_type, "binary": resource.binary or None}
-    told = {"resource": str(resource.uri), **{key: value for key, value in declared.items() if value is not None}}
+    told: dict[str, Any] = {
+        "resource": str(resource.uri),
+        **{key: value for key, value in declared.items() if value is not None},
+    }
     told |= _keeping(resource.keeping)
+    if resource.poll_seconds is not None:
+        told["poll"] = resource.poll_seconds
     match resource.source:
         case FolderPlan():
             return {**told, "name": resource.name, "files": str(resource.source.path)}

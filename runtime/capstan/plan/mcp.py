@@ -47,7 +47,7 @@ def _inline(
     _tell_unused(((name, item.uri_at) for name in item.uri.holes), used, "variable", problems)
     return types.ResourcePlan(
         item.name, item.title, item.description, item.uri, item.mime_type or mime_type,
-        isinstance(said.content, bytes), source, (), item.keeping, at=item.at,
+        isinstance(said.content, bytes), source, (), item.keeping, item.poll_seconds, at=item.at,
     )  # fmt: skip
 
 
@@ -64,6 +64,7 @@ def _resource(
         source = types.FolderPlan(find(said, is_folder, "folder", problems) or Path(), max_binary)
     else:
         source, slots = plan_unit(said)
+        _check_poll(item, source, problems)
         _check(said, source, slots, "variable of the uri", f"'{item.name}' is read", item.uri_at, problems)
         if item.binary and source.is_mapped and not said.refused:
             message = "what is put together here is JSON, and no binary content"
@@ -72,8 +73,16 @@ def _resource(
             _tell_unused(((name, item.uri_at) for name in item.uri.holes), slots, "variable", problems)
     return types.ResourcePlan(
         item.name, item.title, item.description or getattr(source, "description", ""), item.uri, item.mime_type,
-        item.binary, source, tuple(slots.items()), item.keeping, at=item.at,
+        item.binary, source, tuple(slots.items()), item.keeping, item.poll_seconds, at=item.at,
     )  # fmt: skip
+
+
+def _check_poll(item: model.McpResource, unit: types.UnitPlan, problems: list[Problem]) -> None:
+    """Nobody is there who would want that something changes again and again."""
+    if item.poll_seconds is not None and unit.effect != "read":
+        message = "what is read every so often must change nothing, and a call of it does"
+        hint = "if it changes nothing, say 'effect: read' at the consumed operation"
+        problems.append(Problem("unsafe-read", message, (item.at / "poll").location(), hint))
 
 
 def plan_prompts(

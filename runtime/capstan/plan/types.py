@@ -251,6 +251,7 @@ class ResourcePlan:
     source: UnitPlan | FolderPlan | InlinePlan
     slots: tuple[tuple[str, str], ...]  # variable of the URI, and the input it fills
     keeping: Keeping
+    poll_seconds: float | None  # how often it is read for those who are subscribed to it
     at: Place = field(repr=False, compare=False)
 
 

@@ -132,6 +132,7 @@ class McpResource:
     binary: bool
     source: Unit | Written | Inline
     keeping: Keeping = Keeping()
+    poll_seconds: float | None = None  # how often it is read for those who are subscribed to it
     at: Place = place()
     uri_at: Place = place()
 
