@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -26,6 +25,7 @@ from capstan.expose.mcp_conversation import Context, InRounds, InSession, Levels
 from capstan.expose.mcp_live import Live
 from capstan.expose.mcp_offer import LiveOffer, OfferServer
 from capstan.expose.mcp_results import failure, result_of
+from capstan.expose.mcp_stdio import Lines
 from capstan.expose.mcp_transport import Peeked, SessionManager, peek, streamed, takes_streams, until_gone
 from capstan.plan.types import FlowPlan
 from capstan.resources import VERSION
@@ -33,7 +33,6 @@ from capstan.settings import Settings
 
 Result = TypeVar("Result")
 
-_LINES_AHEAD: Final = 64  # read from standard input before their turn
 _SETTLE_SECONDS: Final = 0.1  # for the last line read to become a running call
 
 
@@ -67,7 +66,7 @@ class McpApp:
         self._runner: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[Any]] = set()
         self._asked: set[tuple[bytes, str | None]] = set()  # session and request id of what is being answered
-        self._lines: asyncio.Queue[bytes] = asyncio.Queue()  # of standard input
+        self._lines = Lines()
         self._stop = asyncio.Event()
         self._started = asyncio.Event()
 
@@ -322,29 +321,11 @@ class McpApp:
 
     def end_stdio(self) -> None:
         """Take no more from standard input, as if it had ended."""
-        self._lines.put_nowait(b"")
+        self._lines.end()
 
     async def _lines_of_stdin(self) -> AsyncIterator[str]:
-        """Standard input by lines, read by a thread of its own that ends with the process.
-
-        The SDK's own thread is waited for when the server stops, and a read from an open pipe never ends.
-        """
-        loop = asyncio.get_running_loop()
-        room = threading.Semaphore(_LINES_AHEAD)
-
-        def read() -> None:
-            with suppress(RuntimeError), open(0, "rb", closefd=False) as stream:  # the loop may have ended meanwhile
-                while True:
-                    line = stream.readline()
-                    room.acquire()
-                    loop.call_soon_threadsafe(self._lines.put_nowait, line)
-                    if not line:
-                        return
-
-        threading.Thread(target=read, name="standard input", daemon=True).start()
-        while line := await self._lines.get():
-            room.release()
-            yield line.decode("utf-8", "replace")
+        async for line in self._lines:
+            yield line
         await asyncio.sleep(_SETTLE_SECONDS)
         if self._running:
             await asyncio.wait(self._running, timeout=self._settings.stop_timeout_seconds)
