@@ -32,7 +32,7 @@ from capstan.listener import LINGER_SECONDS, Listener, Protocol
 from capstan.load.files import find_files
 from capstan.load.model import Selecting
 from capstan.plan.build import plan_file
-from capstan.plan.select import select_tools
+from capstan.plan.select import select_tools, with_list
 from capstan.plan.site import PortPlan, Site, join_plans
 from capstan.plan.types import CapabilityPlan
 from capstan.settings import Settings, is_loopback
@@ -64,6 +64,7 @@ class Options:
     hosts: frozenset[str] = frozenset()
     stand_ins: Mapping[str, str] = field(default_factory=dict)  # host -> origin, as in Settings
     selectors: tuple[Selecting, ...] = ()  # of the tools that are published; none: all
+    is_searched: bool | None = None  # whether three tools are listed in place of all; None: as files say
 
 
 def load_site(options: Options) -> tuple[Site, tuple[Problem, ...]]:
@@ -104,7 +105,9 @@ def load_site(options: Options) -> tuple[Site, tuple[Problem, ...]]:
         plans = [_on_stdio(plan) for plan in plans if plan.mcp]
         if not plans:
             raise ServeError("--stdio speaks MCP, and no file here has an MCP adapter")
-    site, told = join_plans(select_tools(plans, options.selectors), options.host)
+    site, told = join_plans(
+        with_list(select_tools(plans, options.selectors), is_searched=options.is_searched), options.host
+    )
     return site, tuple(in_file_order([*warnings, *told], files))
 
 

@@ -41,6 +41,12 @@ def selection_options(parser: argparse.ArgumentParser) -> None:
                         help="publish the tools of this tag alone (repeatable)")  # fmt: skip
     parser.add_argument("--effect", action="append", default=[], choices=_EFFECTS,
                         help="publish the tools of this effect alone (repeatable)")  # fmt: skip
+    parser.add_argument("--tools", choices=("all", "search"),
+                        help="list all tools, or three in their place that find, describe and call them")  # fmt: skip
+
+
+def is_searched(options: argparse.Namespace) -> bool | None:
+    return None if options.tools is None else bool(options.tools == "search")
 
 
 def selectors(options: argparse.Namespace) -> tuple[Selecting, ...]:

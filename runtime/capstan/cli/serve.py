@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 from urllib.parse import urlsplit
 
-from capstan.cli.options import UsageError, base_uris, count_of_files, environ_of, selectors, stand_ins
+from capstan.cli.options import UsageError, base_uris, count_of_files, environ_of, is_searched, selectors, stand_ins
 from capstan.errors import LoadError, Problem
 from capstan.resources import VERSION
 from capstan.settings import is_loopback
@@ -122,6 +122,7 @@ def _serve_options(options: argparse.Namespace) -> ServeOptions:
         hosts=frozenset(host.lower() for host in options.allow_host),
         stand_ins=stand_ins(_companion_port(options)) if options.sandbox else {},
         selectors=selectors(options),
+        is_searched=is_searched(options),
     )
 
 

@@ -50,7 +50,7 @@ class _Page:
             for forward in adapter.get("forwards", ()):
                 yield from self._forward(forward)
         for adapter in self._told["mcp"]:
-            yield f"\nMCP on {_where(adapter)}"
+            yield f"\nMCP on {_where(adapter)}{', its tools behind a search' if 'toolList' in adapter else ''}"
             if "ttlMs" in adapter:
                 yield f"  lists: {_kept(adapter)}"
             for tool in adapter["tools"]:

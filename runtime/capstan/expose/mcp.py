@@ -81,8 +81,7 @@ class McpApp:
             self._live.replaced(old)
 
     def _input_schema(self, name: str) -> Mapping[str, Any] | None:
-        unit = self.offer.units.get(name)
-        return unit.unit.input_schema if unit is not None else None
+        return self.offer.input_schema(name)
 
     async def _list(self, _: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return self.offer.list_tools(_cursor(params))
@@ -116,7 +115,7 @@ class McpApp:
             limit = self._settings.max_parsed_bytes
             return self.offer.get_prompt(params.name, params.arguments or {}, limit, talk)
 
-        flow = self.offer.talking.get(f"prompts/get {params.name}")
+        flow = self.offer.flow_of(f"prompts/get {params.name}")
         return await (answer(None) if flow is None else self._talked(context, params, flow, answer))
 
     async def _set_level(self, context: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
@@ -129,7 +128,12 @@ class McpApp:
         self._track()
         live = self.offer.units.get(params.name)
         if live is None:
-            raise MCPError(types.INVALID_PARAMS, f"there is no tool '{params.name[:100]}'")
+            taken = self.offer.search.take(params) if self.offer.search is not None else None
+            if taken is None:
+                raise self.offer.unknown_tool(params.name)
+            if isinstance(taken, types.CallToolResult):
+                return taken
+            live, params = taken
         flow = live.unit.flow
         if flow is None:
             return await self._answer(live, params)
@@ -232,7 +236,7 @@ class McpApp:
     async def _handle(self, headers: dict[bytes, bytes], scope: Any, receive: Any, send: Any) -> None:
         assert self._manager is not None
         session, tool = headers.get(b"mcp-session-id"), headers.get(b"mcp-name")
-        talking = self.offer.talking
+        talking = self.offer.may_talk
         known = tool is not None and (headers.get(b"mcp-method", b"") + b" " + tool).decode("latin-1") not in talking
         if scope["method"] == "GET" and session is not None:
             with self._live.stream(session.decode("latin-1")):
@@ -283,7 +287,7 @@ class McpApp:
 
     def _is_streamed(self, peeked: Peeked, headers: dict[bytes, bytes]) -> bool:
         """Whether something is said before the answer: a question in a session, a log line, the end of a step."""
-        flow = self.offer.talking.get(peeked.what)
+        flow = self.offer.flow_of(peeked.what, peeked.behind)
         if flow is None or not takes_streams(headers):
             return False
         return flow.logs or peeked.follows or (flow.asks and b"mcp-name" not in headers)

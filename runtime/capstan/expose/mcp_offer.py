@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import mcp_types as types
 from mcp.server.lowlevel.server import Server
@@ -14,10 +14,14 @@ from capstan.call.conversation import Conversation
 from capstan.call.unit import LiveUnit
 from capstan.expose.mcp_prompts import LivePrompts
 from capstan.expose.mcp_resources import NOT_LISTED, LiveResources
-from capstan.plan.site import Offer
-from capstan.plan.types import ToolPlan, UnitPlan
+from capstan.expose.mcp_search import ToolSearch
+from capstan.expose.mcp_tools import listed_tools
+from capstan.plan.site import CALL, Offer
+from capstan.plan.types import FlowPlan
 
 T = TypeVar("T")
+
+_CALL: Final = f"tools/call {CALL}"
 
 
 class LiveOffer:
@@ -25,19 +29,40 @@ class LiveOffer:
         self.title = offer.title
         self.instructions = offer.instructions
         self.units = {tool.name: live[id(tool.unit)] for tool in offer.tools}
-        self.tools = [_tool(tool) for tool in offer.tools]
+        self.tools = listed_tools(offer)
+        self.search = ToolSearch(offer.searched, live) if offer.searched else None
         self.resources = LiveResources(offer.resources, live)
         self.prompts = LivePrompts(offer.prompts, live)
         # What may say something before it answers.
         flows = [("tools/call", tool.name, tool.unit.flow) for tool in offer.tools]
         flows += [("prompts/get", prompt.name, prompt.asks.unit.flow) for prompt in offer.prompts if prompt.asks]
-        self.talking = {f"{method} {name}": flow for method, name, flow in flows if flow is not None}
-        self.has_logs = any(flow.logs for flow in self.talking.values())
+        self._talking = {f"{method} {name}": flow for method, name, flow in flows if flow is not None}
+        behind = self.search.flows if self.search is not None else {}
+        self.may_talk = frozenset({*self._talking, _CALL} if behind else self._talking)
+        self.has_logs = any(flow.logs for flow in (*self._talking.values(), *behind.values()))
         self.has_resources, self.has_prompts = bool(offer.resources), bool(offer.prompts)
         # An endpoint that offers nothing at all still says that it is one of tools.
-        self.has_tools = bool(offer.tools) or not (offer.resources or offer.prompts)
+        self.has_tools = bool(self.tools) or not (offer.resources or offer.prompts)
         self._page_size = page_size
         self._kept: Any = {"ttl_ms": offer.keeping.ttl_ms, "cache_scope": offer.keeping.scope}
+
+    def input_schema(self, name: str) -> Mapping[str, Any] | None:
+        """What the SDK holds the headers of a call against."""
+        live = self.units.get(name)
+        if live is not None:
+            return live.unit.input_schema
+        return self.search.input_schemas.get(name) if self.search is not None else None
+
+    def flow_of(self, what: str, behind: str = "") -> FlowPlan | None:
+        """The flow that a request would run, by its method and name, and that of a tool which is called by another."""
+        if self.search is not None and what == _CALL:
+            return self.search.flows.get(behind)
+        return self._talking.get(what)
+
+    def unknown_tool(self, name: str) -> MCPError:
+        hidden = self.search is not None and name in self.search.units
+        hint = f"; '{CALL}' calls it" if hidden else ""
+        return MCPError(types.INVALID_PARAMS, f"there is no tool '{name[:100]}'{hint}")
 
     def list_tools(self, cursor: str | None) -> types.ListToolsResult:
         tools, following = self._page(self.tools, cursor)
@@ -106,33 +131,3 @@ class OfferServer(Server[Any]):
         offered = {"tools": self.offer.has_tools, "resources": self.offer.has_resources,
                    "prompts": self.offer.has_prompts, "logging": self.offer.has_logs}  # fmt: skip
         return found.model_copy(update=dict.fromkeys(name for name, there in offered.items() if not there))
-
-
-def _tool(tool: ToolPlan) -> types.Tool:
-    unit, hints = tool.unit, tool.hints
-    reads = unit.effect == "read"
-    annotations = types.ToolAnnotations(
-        title=hints.title if hints else None,
-        read_only_hint=hints.read_only if hints else reads,
-        destructive_hint=hints.destructive if hints else None if reads else unit.effect in ("money", "irreversible"),
-        idempotent_hint=hints.idempotent if hints else None,
-        open_world_hint=hints.open_world if hints else None,
-    )
-    return types.Tool(
-        name=tool.name,
-        title=unit.title,
-        description=unit.description,
-        input_schema=dict(unit.input_schema),
-        output_schema=_output_schema(unit),
-        annotations=annotations,
-    )
-
-
-def _output_schema(unit: UnitPlan) -> dict[str, Any] | None:
-    """The declared output schema; what is not an object is wrapped, for older clients take only objects."""
-    schema = unit.output_schema
-    if schema is None:
-        return None
-    if schema.get("type") == "object":
-        return dict(schema)
-    return {"type": "object", "properties": {"result": dict(schema)}, "required": ["result"]}

@@ -17,6 +17,7 @@ from mcp.server.streamable_http import StreamableHTTPServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from capstan.plan.jsontext import parse_json
+from capstan.plan.site import CALL
 
 # Whether the request that is being answered, by this task, is answered with a stream.
 streamed: Final = ContextVar("streamed", default=False)
@@ -72,6 +73,7 @@ class Peeked:
 
     request_id: str | None = None  # what tells a request from others of its session
     what: str = ""  # its method and the name of what is called or asked for
+    behind: str = ""  # the tool that this one is to call
     follows: bool = False  # it asks to be told how far the call is
 
 
@@ -85,7 +87,10 @@ def peek(body: bytes) -> Peeked:
                 return Peeked(known)
             meta = params.get("_meta")
             what = f"{message['method']} {params['name']}"
-            return Peeked(known, what, isinstance(meta, dict) and meta.get("progressToken") is not None)
+            arguments = params.get("arguments")
+            behind = arguments.get("name") if params["name"] == CALL and isinstance(arguments, dict) else None
+            follows = isinstance(meta, dict) and meta.get("progressToken") is not None
+            return Peeked(known, what, behind if isinstance(behind, str) else "", follows)
     return Peeked()
 
 

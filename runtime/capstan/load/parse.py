@@ -338,6 +338,7 @@ class _Parser(Reader):
             max_binary_bytes=parse_size(node, "maxBinarySize"),
             keeping=parse_keeping(node),
             select=parse_select(node),
+            is_searched=node.text("toolList") == "search",
             at=node.at(),
         )
 

@@ -237,6 +237,7 @@ class _Builder:
             plan_prompts(
                 adapter, self._of_mcp(adapter), self._plain_of(adapter), self.variables, self.problems
             ), adapter.keeping, adapter.at,
+            is_searched=adapter.is_searched,
         )  # fmt: skip
 
     def _selected(

@@ -54,6 +54,7 @@ def explain(plan: CapabilityPlan) -> dict[str, Any]:
                 "namespace": adapter.namespace,
                 "port": adapter.port,
                 **({} if adapter.port is None else {"paths": ["/mcp", f"/{adapter.namespace}/mcp"]}),
+                **({"toolList": "search"} if adapter.is_searched else {}),
                 "tools": [
                     {"tool": tool.name, "hints": describe(tool.hints), **_unit(tool.unit)} for tool in adapter.tools
                 ],

@@ -49,6 +49,13 @@ def select_tools(plans: Iterable[CapabilityPlan], selectors: Sequence[model.Sele
     ]
 
 
+def with_list(plans: Iterable[CapabilityPlan], *, is_searched: bool | None) -> list[CapabilityPlan]:
+    """The plans with their tools listed as an operator says; None: as the files say."""
+    if is_searched is None:
+        return list(plans)
+    return [replace(plan, mcp=tuple(replace(a, is_searched=is_searched) for a in plan.mcp)) for plan in plans]
+
+
 Fault = tuple[model.Selecting | None, str, str]  # the selector, what is wrong with it, a hint
 
 

@@ -24,6 +24,7 @@ from capstan.plan.types import (
 )
 from capstan.settings import is_loopback
 
+SEARCH, DESCRIBE, CALL = SEARCHING = ("search-tools", "describe-tool", "call-tool")  # in place of many tools
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Named = TypeVar("Named", ToolPlan, PromptPlan)
@@ -39,6 +40,7 @@ class Offer:
     resources: tuple[ResourcePlan, ...]
     prompts: tuple[PromptPlan, ...]
     keeping: Keeping
+    searched: tuple[ToolPlan, ...] = ()  # tools that are found, described and called by three others
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,11 @@ def _check_forwards(forwards: list[ForwardPlan], problems: list[Problem]) -> Non
 
 def _offer(servers: list[McpPlan], problems: list[Problem] | None = None) -> Offer:
     """Everything merged; a name taken twice is told apart by where it comes from, for every claimant."""
-    tools = _published([tool for server in servers for tool in server.tools], problems)
+    is_searched = [server.is_searched for server in servers for _ in server.tools]
+    reserved = SEARCHING if any(is_searched) else ()
+    published = _published([tool for server in servers for tool in server.tools], problems, reserved)
+    tools = tuple(tool for tool, hidden in zip(published, is_searched, strict=True) if not hidden)
+    searched = tuple(tool for tool, hidden in zip(published, is_searched, strict=True) if hidden)
     prompts = _published([prompt for server in servers for prompt in server.prompts], problems)
     resources = tuple(resource for server in servers for resource in server.resources)
     if problems is not None:
@@ -186,7 +192,8 @@ def _offer(servers: list[McpPlan], problems: list[Problem] | None = None) -> Off
     instructions = (
         "\n".join(dict.fromkeys(s.description for s in servers if s.description)) if len(servers) <= 20 else ""
     )
-    return Offer(title, instructions, tools, resources, prompts, _shortest([server.keeping for server in servers]))
+    keeping = _shortest([server.keeping for server in servers])
+    return Offer(title, instructions, tools, resources, prompts, keeping, searched)
 
 
 def _shortest(said: list[Keeping]) -> Keeping:
@@ -195,10 +202,10 @@ def _shortest(said: list[Keeping]) -> Keeping:
     return Keeping(min(one.ttl_ms for one in said), "public" if is_public else "private")
 
 
-def _published(items: list[Named], problems: list[Problem] | None) -> tuple[Named, ...]:
-    counts = Counter(item.name for item in items)
+def _published(items: list[Named], problems: list[Problem] | None, reserved: tuple[str, ...] = ()) -> tuple[Named, ...]:
+    counts = Counter([*reserved, *(item.name for item in items)])
     published: list[Named] = []
-    taken: set[str] = set()
+    taken = {*reserved}
     for item in items:
         name = item.name if counts[item.name] == 1 else f"{item.claim}__{item.name}"
         unique, number = name, 2

@@ -307,6 +307,7 @@ class McpPlan:
     prompts: tuple[PromptPlan, ...]
     keeping: Keeping  # of the lists
     at: Place = field(repr=False, compare=False)
+    is_searched: bool = False  # three tools are listed in place of all
 
     @property
     def units(self) -> tuple[UnitPlan, ...]:

@@ -178,6 +178,7 @@ class McpAdapter:
     max_binary_bytes: int | None = None
     keeping: Keeping = Keeping()  # of the lists
     select: Selection | None = None  # None: all tools
+    is_searched: bool = False  # three tools are listed in place of all
     at: Place = place()
 
 
