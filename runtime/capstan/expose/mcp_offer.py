@@ -9,6 +9,7 @@ import mcp_types as types
 from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from opentelemetry import trace
 
 from capstan.call.conversation import Conversation
 from capstan.call.unit import LiveUnit
@@ -16,6 +17,7 @@ from capstan.expose.mcp_prompts import LivePrompts
 from capstan.expose.mcp_resources import NOT_LISTED, LiveResources
 from capstan.expose.mcp_search import ToolSearch
 from capstan.expose.mcp_tools import listed_tools
+from capstan.plan.headers import has_headers
 from capstan.plan.site import CALL, Offer
 from capstan.plan.types import FlowPlan
 
@@ -31,6 +33,8 @@ class LiveOffer:
         self.units = {tool.name: live[id(tool.unit)] for tool in offer.tools}
         self.tools = listed_tools(offer)
         self.search = ToolSearch(offer.searched, live) if offer.searched else None
+        schemas = {tool.name: tool.unit.input_schema for tool in offer.tools}
+        self._with_headers = {name: schema for name, schema in schemas.items() if has_headers(schema)}
         self.resources = LiveResources(offer.resources, live)
         self.prompts = LivePrompts(offer.prompts, live)
         # What may say something before it answers.
@@ -47,11 +51,8 @@ class LiveOffer:
         self._kept: Any = {"ttl_ms": offer.keeping.ttl_ms, "cache_scope": offer.keeping.scope}
 
     def input_schema(self, name: str) -> Mapping[str, Any] | None:
-        """What the SDK holds the headers of a call against."""
-        live = self.units.get(name)
-        if live is not None:
-            return live.unit.input_schema
-        return self.search.input_schemas.get(name) if self.search is not None else None
+        """What the SDK holds the headers of a call against: where none are declared it need not search for them."""
+        return self._with_headers.get(name)
 
     def flow_of(self, what: str, behind: str = "") -> FlowPlan | None:
         """The flow that a request would run, by its method and name, and that of a tool which is called by another."""
@@ -118,6 +119,11 @@ class OfferServer(Server[Any]):
     offer: LiveOffer
     watches: bool  # what is offered may be replaced
     has_sessions: bool  # before 2026-07-28
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):  # nobody records the spans of a call
+            self.middleware = [one for one in self.middleware if type(one).__name__ != "OpenTelemetryMiddleware"]
 
     def get_capabilities(self, *arguments: Any, **options: Any) -> types.ServerCapabilities:
         found = super().get_capabilities(*arguments, **options)

@@ -40,7 +40,6 @@ class ToolSearch:
         self._index = WordIndex([_texts(plan) for plan in plans])
         units = searching_units(plans)
         self._guards = {unit.name: Guard(unit) for unit in units}
-        self.input_schemas = {unit.name: unit.input_schema for unit in units}
         self._about = units[0].description
 
     def take(self, params: Params) -> types.CallToolResult | tuple[LiveUnit, Params] | None:

@@ -14,6 +14,11 @@ _DATA: Final = frozenset({"const", "enum", "default", "example", "examples"})
 _MAPS: Final = frozenset({"patternProperties", "dependentSchemas", "$defs", "definitions"})
 
 
+def has_headers(schema: Mapping[str, Any]) -> bool:
+    """Whether an argument is to be repeated as a header."""
+    return next(_asked(schema, ()), None) is not None
+
+
 def header_fault(schema: Mapping[str, Any]) -> str:
     """What is wrong with the headers that a schema of arguments asks for; clients leave out a tool with a wrong one."""
     seen: set[str] = set()
