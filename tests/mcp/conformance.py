@@ -91,6 +91,8 @@ class Office:
         kind = request.target.removeprefix("/lists/")
         if request.target == "/work":
             return Raw((_WORK_SECONDS, *reply(data={"done": True}).pieces), "keep")
+        if request.target == "/watched":
+            return reply(body="Watched resource content.", content_type="text/plain")
         if kind not in _NEW:
             return reply(404)
         self._changes += 1
