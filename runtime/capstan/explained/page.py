@@ -109,8 +109,17 @@ class _Page:
         yield from self._read(resource)
         if "ttlMs" in resource:
             yield f"{_UNIT}{_kept(resource)}"
+        for name, offered in resource.get("complete", {}).items():
+            yield from self._offered(name, offered)
         if "poll" in resource:
             yield f"{_UNIT}read every {resource['poll']:g} seconds while somebody is subscribed to it"
+
+    def _offered(self, name: str, offered: Any) -> Iterator[str]:
+        if isinstance(offered, list):
+            yield from self._wrapped(_UNIT, f"for {name} are offered: {_short(', '.join(offered))}")
+        elif offered:
+            yield f"{_UNIT}for {name} is offered the answer of this call"
+            yield from self._inside(f"what is offered for {name}", offered, _UNIT + "    ")
 
     def _read(self, resource: Told) -> Iterator[str]:
         if "text" in resource:
@@ -130,6 +139,7 @@ class _Page:
         yield f"  {bold(prompt['prompt'])}  {dim('prompt')}"
         for name, argument in prompt["arguments"].items():
             yield f"{_UNIT}{name}: string, {'required' if argument['required'] else 'optional'}"
+            yield from self._offered(name, argument.get("complete"))
         for message in prompt["messages"]:
             if "text" in message:
                 yield from self._wrapped(_UNIT, f"{message['role']}: {_short(message['text'])}")

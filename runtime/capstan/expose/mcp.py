@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -15,10 +14,9 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from capstan.call.conversation import Conversation, Unanswered
-from capstan.call.problem import broken_off, internal_problem, problem_of, status_of
+from capstan.call.problem import internal_problem, problem_of, status_of
 from capstan.call.unit import Answer, LiveUnit
 from capstan.errors import CallError
-from capstan.expose.asgi import respond
 from capstan.expose.calllog import log_call, log_fault
 from capstan.expose.finishing import Finishing
 from capstan.expose.mcp_conversation import Context, InRounds, InSession, Levels, States
@@ -26,7 +24,16 @@ from capstan.expose.mcp_live import Live
 from capstan.expose.mcp_offer import LiveOffer, OfferServer
 from capstan.expose.mcp_results import failure, result_of
 from capstan.expose.mcp_stdio import Lines
-from capstan.expose.mcp_transport import Peeked, SessionManager, peek, streamed, takes_streams, until_gone
+from capstan.expose.mcp_transport import (
+    Peeked,
+    SessionManager,
+    peek,
+    refuse,
+    streamed,
+    takes_streams,
+    tell_broken_off,
+    until_gone,
+)
 from capstan.plan.types import FlowPlan
 from capstan.resources import VERSION
 from capstan.settings import Settings
@@ -55,6 +62,7 @@ class McpApp:
             on_read_resource=self._read_resource,
             on_list_prompts=self._list_prompts,
             on_get_prompt=self._get_prompt,
+            on_completion=self._complete,
         )
         self.server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, self._set_level)
         self.server.offer, self.server.watches, self.server.has_sessions = offer, watches, not stateless
@@ -117,6 +125,10 @@ class McpApp:
 
         flow = self.offer.flow_of(f"prompts/get {params.name}")
         return await (answer(None) if flow is None else self._talked(context, params, flow, answer))
+
+    async def _complete(self, _: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
+        self._track()
+        return await self.offer.complete(params)
 
     async def _set_level(self, context: Context, params: types.SetLevelRequestParams) -> types.EmptyResult:
         self.offer.ask("logging/setLevel", there=self.offer.has_logs)
@@ -217,7 +229,7 @@ class McpApp:
         headers = dict(scope["headers"])
         length, most = headers.get(b"content-length", b"0"), self._settings.max_request_bytes
         if length.isdigit() and int(length) > most:  # told here: the SDK's own words reach no client
-            await _refuse(send, 413, f"the request is larger than {most:,} bytes")
+            await refuse(send, 413, f"the request is larger than {most:,} bytes")
             return
         begun = False
 
@@ -230,7 +242,7 @@ class McpApp:
             await self._handle(headers, scope, receive, watched)
         except asyncio.CancelledError:  # the server stops, and has waited for as long as it may
             if not begun and scope["method"] == "POST":
-                await _tell_broken_off(send)
+                await tell_broken_off(send)
             raise
 
     async def _handle(self, headers: dict[bytes, bytes], scope: Any, receive: Any, send: Any) -> None:
@@ -265,7 +277,7 @@ class McpApp:
         peeked = peek(body)
         asked = (session, peeked.request_id) if session is not None and peeked.request_id is not None else None
         if asked is not None and asked in self._asked:
-            await _refuse(send, 400, "a request of this id is still being answered")
+            await refuse(send, 400, "a request of this id is still being answered")
             return
         replay = [{"type": "http.request", "body": body, "more_body": message.get("more_body", False)}]
 
@@ -337,19 +349,3 @@ class McpApp:
 
 def _cursor(params: types.PaginatedRequestParams | None) -> str | None:
     return params.cursor if params is not None else None
-
-
-async def _tell_broken_off(send: Any) -> None:
-    """To whoever called what is still going on. The SDK answers no more, and only it knows what was called."""
-    told = broken_off(reads=False)
-    error = {"code": types.INTERNAL_ERROR, "message": told.message, "data": problem_of(told)}
-    await _respond_error(send, status_of(told), error)
-
-
-async def _refuse(send: Any, status: int, message: str) -> None:
-    await _respond_error(send, status, {"code": types.INVALID_REQUEST, "message": message})
-
-
-async def _respond_error(send: Any, status: int, error: dict[str, Any]) -> None:
-    body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
-    await respond(send, status, [(b"content-type", b"application/json")], body)

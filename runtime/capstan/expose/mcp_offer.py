@@ -13,6 +13,7 @@ from opentelemetry import trace
 
 from capstan.call.conversation import Conversation
 from capstan.call.unit import LiveUnit
+from capstan.expose.mcp_completion import LiveCompletions
 from capstan.expose.mcp_prompts import LivePrompts
 from capstan.expose.mcp_resources import NOT_LISTED, LiveResources
 from capstan.expose.mcp_search import ToolSearch
@@ -37,6 +38,7 @@ class LiveOffer:
         self._with_headers = {name: schema for name, schema in schemas.items() if has_headers(schema)}
         self.resources = LiveResources(offer.resources, live)
         self.prompts = LivePrompts(offer.prompts, live)
+        self.completions = LiveCompletions(offer.resources, offer.prompts, live)
         # What may say something before it answers.
         flows = [("tools/call", tool.name, tool.unit.flow) for tool in offer.tools]
         flows += [("prompts/get", prompt.name, prompt.asks.unit.flow) for prompt in offer.prompts if prompt.asks]
@@ -96,6 +98,10 @@ class LiveOffer:
         self.ask("prompts/get", there=self.has_prompts)
         return await self.prompts.get(name, arguments, limit, conversation)
 
+    async def complete(self, params: types.CompleteRequestParams) -> types.CompleteResult:
+        self.ask("completion/complete", there=self.completions.there)
+        return await self.completions.complete(params)
+
     def ask(self, method: str, *, there: bool) -> None:
         """Refuse what is not advertised."""
         if not there:
@@ -134,6 +140,8 @@ class OfferServer(Server[Any]):
             kind.list_changed = changes
         assert found.resources is not None
         found.resources.subscribe = (self.offer.resources.has_polls and reaches) or None
-        offered = {"tools": self.offer.has_tools, "resources": self.offer.has_resources,
-                   "prompts": self.offer.has_prompts, "logging": self.offer.has_logs}  # fmt: skip
+        offered = {
+            "tools": self.offer.has_tools, "resources": self.offer.has_resources, "prompts": self.offer.has_prompts,
+            "completions": self.offer.completions.there, "logging": self.offer.has_logs,
+        }  # fmt: skip
         return found.model_copy(update=dict.fromkeys(name for name, there in offered.items() if not there))

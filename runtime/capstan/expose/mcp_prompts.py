@@ -112,6 +112,9 @@ class _LivePrompt:
         for argument in self.plan.arguments:
             if argument.required and argument.name not in arguments:
                 raise BindError("missing-argument", f"'{argument.name}' is missing", argument=argument.name)
+            if argument.enum and arguments.get(argument.name, argument.enum[0]) not in argument.enum:
+                raise BindError("bad-argument", f"'{argument.name}' is not one of {', '.join(argument.enum)}",
+                                argument=argument.name)  # fmt: skip
 
 
 def _answers(given: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -6,16 +6,20 @@ An answer is JSON, but where something is to be said before it.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
+import mcp_types as types
 from anyio import CancelScope
 from mcp.server.streamable_http import StreamableHTTPServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
+from capstan.call.problem import broken_off, problem_of, status_of
+from capstan.expose.asgi import respond
 from capstan.plan.jsontext import parse_json
 from capstan.plan.site import CALL
 
@@ -136,3 +140,19 @@ async def until_gone(answer: Any, scope: Any, receive: Any, send: Any) -> None:
         timer.cancel()
         if watcher is not None:
             watcher.cancel()
+
+
+async def tell_broken_off(send: Any) -> None:
+    """To whoever called what is still going on. The SDK answers no more, and only it knows what was called."""
+    told = broken_off(reads=False)
+    error = {"code": types.INTERNAL_ERROR, "message": told.message, "data": problem_of(told)}
+    await _respond_error(send, status_of(told), error)
+
+
+async def refuse(send: Any, status: int, message: str) -> None:
+    await _respond_error(send, status, {"code": types.INVALID_REQUEST, "message": message})
+
+
+async def _respond_error(send: Any, status: int, error: dict[str, Any]) -> None:
+    body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
+    await respond(send, status, [(b"content-type", b"application/json")], body)

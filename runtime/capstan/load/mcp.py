@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
 from capstan.load import model
 from capstan.load.content import check_media_type, encoded, is_base64, parse_blocks
+from capstan.load.mcp_completion import ReadUnit, parse_of_argument, parse_of_variables
 from capstan.load.mcp_live import parse_keeping, parse_poll
 from capstan.load.node import Node
 from capstan.load.steps import parse_asked
 from capstan.load.uri import UriTemplate, parse_uri
 
 _DYNAMIC: Final = ("call", "with", "steps", "mappings", "outputParameters", "ref")
-
-ReadUnit = Callable[[str, Node], model.Unit]
 
 
 def parse_resources(adapter: Node, read_unit: ReadUnit) -> tuple[model.McpResource, ...]:
@@ -61,6 +60,7 @@ def _resource(name: str, node: Node, read_unit: ReadUnit) -> model.McpResource:
         source=_source(name, node, uri, read_unit, lost=bad_uri),
         keeping=parse_keeping(node),
         poll_seconds=parse_poll(node),
+        completions=parse_of_variables(name, node, uri.holes, read_unit),
         at=node.at(),
         uri_at=node.at("uri"),
     )
@@ -123,7 +123,7 @@ def _prompt(name: str, node: Node, read_unit: ReadUnit) -> model.McpPrompt:
     for key in forms[1:]:
         reader.problem("ambiguous-call", f"a prompt has '{forms[0]}' or '{key}', not both", node.at(key), key=True)
     # The text of the specification has `messages` and asks for nothing; its schema has `template` and asks for all.
-    arguments = tuple(_arguments(node, required="messages" not in node))
+    arguments = tuple(_arguments(name, node, read_unit, required="messages" not in node))
     messages: tuple[model.PromptMessage, ...] | model.Written = ()
     given = tuple(model.Parameter(a.name, None, {"type": "string"}, a.required, at=a.at) for a in arguments)
     asks = _asks(name, node, given)
@@ -163,12 +163,14 @@ def asked_parameters(asks: model.Unit) -> list[model.Parameter]:
     return found
 
 
-def _arguments(prompt: Node, *, required: bool) -> Iterator[model.PromptArgument]:
+def _arguments(name_of: str, prompt: Node, read_unit: ReadUnit, *, required: bool) -> Iterator[model.PromptArgument]:
+    names = [name for name, _ in prompt.named("arguments")]
     for name, node in _named(prompt, "arguments"):
         said = node.data.get("required")
         yield model.PromptArgument(
             name, node.text("title", "label", "display"), node.text("description") or "",
-            said if isinstance(said, bool) else required, at=node.at(),
+            said if isinstance(said, bool) else required, node.texts("enum"),
+            parse_of_argument(f"{name_of} {name}", node, names, read_unit), at=node.at(),
         )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ Change = Callable[[model.Unit], model.Unit]
 
 
 def units_of(adapter: model.Adapter) -> list[model.Unit]:
-    """Every unit, in the order of its file."""
+    """Every unit, in the order of its file, but for those that only complete an argument, which refer to nothing."""
     if isinstance(adapter, model.RestAdapter):
         return [operation.unit for operation in adapter.operations]
     found = [tool.unit for tool in adapter.tools]
@@ -35,12 +35,23 @@ def with_units(adapter: model.Adapter, change: Change) -> model.Adapter:
 
 
 def _resource(resource: model.McpResource, change: Change) -> model.McpResource:
-    if not isinstance(resource.source, model.Unit):
-        return resource
-    return replace(resource, source=change(resource.source))
+    completions = tuple((name, _completion(said, change)) for name, said in resource.completions)
+    source = change(resource.source) if isinstance(resource.source, model.Unit) else resource.source
+    return replace(resource, source=source, completions=completions)
+
+
+def _completion(said: model.Completion, change: Change) -> model.Completion:
+    return replace(said, source=change(said.source)) if isinstance(said.source, model.Unit) else said
+
+
+def _argument(argument: model.PromptArgument, change: Change) -> model.PromptArgument:
+    if argument.completion is None:
+        return argument
+    return replace(argument, completion=_completion(argument.completion, change))
 
 
 def _prompt(prompt: model.McpPrompt, change: Change) -> model.McpPrompt:
+    prompt = replace(prompt, arguments=tuple(_argument(argument, change) for argument in prompt.arguments))
     if isinstance(prompt.messages, model.Written):
         return prompt
     messages = tuple(

@@ -20,7 +20,8 @@ from capstan.plan.content import BlockPlan
 from capstan.plan.credentials import Credentials
 from capstan.plan.flow import ScriptRun
 from capstan.plan.forward import plan_forward
-from capstan.plan.mcp import PlanUnit, plan_prompts, plan_resources
+from capstan.plan.mcp import plan_prompts, plan_resources
+from capstan.plan.mcp_completion import PlanUnit
 from capstan.plan.origin import host_names
 from capstan.plan.responses import plan_replies
 from capstan.plan.select import selected

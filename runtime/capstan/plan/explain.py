@@ -15,6 +15,8 @@ from capstan.plan.shape import FirstFound, Items, Listed, Needed, Object, Picked
 from capstan.plan.types import (
     CallPlan,
     CapabilityPlan,
+    Completion,
+    CompletionCall,
     FlowPlan,
     FolderPlan,
     ForwardPlan,
@@ -77,6 +79,13 @@ def _keeping(keeping: Keeping) -> dict[str, Any]:
     return {} if keeping == Keeping() else {"ttlMs": keeping.ttl_ms, "cacheScope": keeping.scope}
 
 
+def _offered(key: str, completion: Completion) -> dict[str, Any]:
+    """What is offered while an argument is typed."""
+    if isinstance(completion, CompletionCall):
+        return {key: _unit(completion.unit)}
+    return {key: list(completion)} if completion else {}
+
+
 def _forward(forward: ForwardPlan) -> dict[str, Any]:
     request = {key: value for key, value in _request(forward.call.request).items() if key not in ("method", "url")}
     defaults = dict((*forward.header_defaults, *forward.query_defaults))
@@ -98,6 +107,9 @@ def _resource(resource: ResourcePlan) -> dict[str, Any]:
         **{key: value for key, value in declared.items() if value is not None},
     }
     told |= _keeping(resource.keeping)
+    completions = [_offered(name, completion) for name, completion in resource.completions]
+    if completions:
+        told["complete"] = {name: offered for one in completions for name, offered in one.items()}
     if resource.poll_seconds is not None:
         told["poll"] = resource.poll_seconds
     match resource.source:
@@ -113,7 +125,10 @@ def _resource(resource: ResourcePlan) -> dict[str, Any]:
 
 
 def _prompt(prompt: PromptPlan) -> dict[str, Any]:
-    arguments = {argument.name: {"required": argument.required} for argument in prompt.arguments}
+    arguments = {
+        argument.name: {"required": argument.required, **_offered("complete", argument.completion)}
+        for argument in prompt.arguments
+    }
     file = {} if prompt.file is None else {"file": prompt.file}
     messages = [{"role": message.role, **_message(message)} for message in prompt.messages]
     asks = {} if prompt.asks is None else {"asks": _unit(prompt.asks.unit)["steps"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,18 +14,17 @@ from capstan.load.mcp import asked_parameters
 from capstan.plan import types
 from capstan.plan.content import BlockPlan, plan_blocks
 from capstan.plan.files import find, read_text
+from capstan.plan.mcp_completion import PlanUnit, enumerated, plan_completion
 from capstan.plan.mcp_text import Text, Texts
 from capstan.plan.values import ABSENT, FromInput
 from capstan.plan.variables import Variables
-
-PlanUnit = Callable[[model.Unit], tuple[types.UnitPlan, dict[str, str]]]
 
 
 def plan_resources(
     adapter: model.McpAdapter, plan_unit: PlanUnit, variables: Variables, problems: list[Problem]
 ) -> tuple[types.ResourcePlan, ...]:
     return tuple(
-        _inline(item, item.source, variables, problems)
+        _inline(item, item.source, plan_unit, variables, problems)
         if isinstance(item.source, model.Inline)
         else _resource(item, item.source, adapter.max_binary_bytes, plan_unit, problems)
         for item in adapter.resources
@@ -33,9 +32,10 @@ def plan_resources(
 
 
 def _inline(
-    item: model.McpResource, said: model.Inline, variables: Variables, problems: list[Problem]
+    item: model.McpResource, said: model.Inline, plan_unit: PlanUnit, variables: Variables, problems: list[Problem]
 ) -> types.ResourcePlan:
     """A resource whose content is in the file."""
+    completions = _completions(item, None, {}, plan_unit, problems)
     if isinstance(said.content, bytes):
         source, mime_type = types.InlinePlan(said.content), "application/octet-stream"
         used: Container[str] = ()
@@ -47,7 +47,7 @@ def _inline(
     _tell_unused(((name, item.uri_at) for name in item.uri.holes), used, "variable", problems)
     return types.ResourcePlan(
         item.name, item.title, item.description, item.uri, item.mime_type or mime_type,
-        isinstance(said.content, bytes), source, (), item.keeping, item.poll_seconds, at=item.at,
+        isinstance(said.content, bytes), source, (), item.keeping, item.poll_seconds, completions, at=item.at,
     )  # fmt: skip
 
 
@@ -71,10 +71,28 @@ def _resource(
             problems.append(Problem("ambiguous-call", message, (item.at / "binary").location()))
         if not said.refused:
             _tell_unused(((name, item.uri_at) for name in item.uri.holes), slots, "variable", problems)
+    unit = source if isinstance(source, types.UnitPlan) else None
+    completions = _completions(item, unit, slots, plan_unit, problems)
     return types.ResourcePlan(
         item.name, item.title, item.description or getattr(source, "description", ""), item.uri, item.mime_type,
-        item.binary, source, tuple(slots.items()), item.keeping, item.poll_seconds, at=item.at,
+        item.binary, source, tuple(slots.items()), item.keeping, item.poll_seconds, completions, at=item.at,
     )  # fmt: skip
+
+
+def _completions(
+    item: model.McpResource,
+    unit: types.UnitPlan | None,
+    slots: Mapping[str, str],
+    plan_unit: PlanUnit,
+    problems: list[Problem],
+) -> tuple[tuple[str, types.Completion], ...]:
+    """What there is to offer for each variable: what the file says, else the values that its call knows."""
+    found: dict[str, types.Completion] = {}
+    for name in item.uri.holes:
+        if values := enumerated([(unit, slots.get(name))] if unit is not None else []):
+            found[name] = values
+    found |= {name: plan_completion(said, plan_unit, problems) for name, said in item.completions}
+    return tuple(found.items())
 
 
 def _check_poll(item: model.McpResource, unit: types.UnitPlan, problems: list[Problem]) -> None:
@@ -132,12 +150,17 @@ class _Prompt:
         self, argument: model.PromptArgument, messages: Sequence[types.MessagePlan]
     ) -> types.PromptArgumentPlan:
         """What is said of an argument; one that a call cannot do without is required, whatever the file says."""
-        required = argument.required
-        for message in messages:
-            if isinstance(message.content, types.MessageCallPlan):
-                name = dict(message.content.slots).get(argument.name)
-                required = required or any(i.name == name and i.required for i in message.content.unit.inputs)
-        return types.PromptArgumentPlan(argument.name, argument.title, argument.description, required)
+        called = [message.content for message in messages if isinstance(message.content, types.MessageCallPlan)]
+        filled = [(call.unit, dict(call.slots).get(argument.name)) for call in called]
+        required = argument.required or any(
+            item.name == name and item.required for unit, name in filled for item in unit.inputs
+        )
+        completion: types.Completion = argument.enum or enumerated(filled)
+        if argument.completion is not None:
+            completion = plan_completion(argument.completion, self.plan_unit, self.problems)
+        return types.PromptArgumentPlan(
+            argument.name, argument.title, argument.description, required, argument.enum, completion
+        )
 
     def _contents(self, message: model.PromptMessage) -> Iterator[Text | BlockPlan | types.MessageCallPlan]:
         """A message of the protocol has one content: several make as many messages."""

@@ -241,6 +241,17 @@ class InlinePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class CompletionCall:
+    """What a unit answers is offered while an argument is typed."""
+
+    unit: UnitPlan
+    slots: tuple[tuple[str, str], ...]  # what is typed so far, by its name, and the input it fills
+
+
+Completion = tuple[str, ...] | CompletionCall
+
+
+@dataclass(frozen=True, slots=True)
 class ResourcePlan:
     name: str
     title: str | None
@@ -252,6 +263,7 @@ class ResourcePlan:
     slots: tuple[tuple[str, str], ...]  # variable of the URI, and the input it fills
     keeping: Keeping
     poll_seconds: float | None  # how often it is read for those who are subscribed to it
+    completions: tuple[tuple[str, Completion], ...]  # variable of the URI, and what there is to offer for it
     at: Place = field(repr=False, compare=False)
 
 
@@ -261,6 +273,8 @@ class PromptArgumentPlan:
     title: str | None
     description: str
     required: bool
+    enum: tuple[str, ...] = ()  # of which one must be given; none: any text
+    completion: Completion = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +327,12 @@ class McpPlan:
     def units(self) -> tuple[UnitPlan, ...]:
         resources = tuple(r.source for r in self.resources if isinstance(r.source, UnitPlan))
         prompts = tuple(unit for prompt in self.prompts for unit in prompt.units)
-        return tuple(tool.unit for tool in self.tools) + resources + prompts
+        return tuple(tool.unit for tool in self.tools) + resources + prompts + self._look_ups()
+
+    def _look_ups(self) -> tuple[UnitPlan, ...]:
+        found = [completion for resource in self.resources for _, completion in resource.completions]
+        found += [argument.completion for prompt in self.prompts for argument in prompt.arguments]
+        return tuple(completion.unit for completion in found if isinstance(completion, CompletionCall))
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,14 @@ class Keeping:
 
 
 @dataclass(frozen=True, slots=True)
+class Completion:
+    """What there is to offer while an argument is typed: values written here, or what a unit answers."""
+
+    source: tuple[str, ...] | Unit
+    at: Place = place()
+
+
+@dataclass(frozen=True, slots=True)
 class McpResource:
     """Data to read: what a unit answers, the files of a folder, or what is written here."""
 
@@ -133,6 +141,7 @@ class McpResource:
     source: Unit | Written | Inline
     keeping: Keeping = Keeping()
     poll_seconds: float | None = None  # how often it is read for those who are subscribed to it
+    completions: tuple[tuple[str, Completion], ...] = ()  # of variables of the URI
     at: Place = place()
     uri_at: Place = place()
 
@@ -143,6 +152,8 @@ class PromptArgument:
     title: str | None
     description: str
     required: bool
+    enum: tuple[str, ...] = ()  # of which one must be given; none: any text
+    completion: Completion | None = None
     at: Place = place()
 
 
