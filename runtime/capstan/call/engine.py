@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from capstan.call.flow import LiveFlow
 from capstan.call.forward import LiveForward
 from capstan.call.masking import Mask
+from capstan.call.narrow import NarrowedUnit
 from capstan.call.scripts import Scripts
 from capstan.call.unit import LiveUnit
 from capstan.call.upstream import Upstream
@@ -36,9 +37,12 @@ class Engine:
 
     def _live(self, plan: CapabilityPlan, unit: UnitPlan, mask: Mask) -> LiveUnit:
         upstreams = [self._upstream(plan.file, call, mask) for call in unit.calls]
+        live: LiveUnit
         if unit.flow is not None:
-            return LiveFlow(unit, unit.flow, upstreams, self._scripts, self._settings)
-        return LiveUnit(unit, upstreams[0] if upstreams else None, self._settings)
+            live = LiveFlow(unit, unit.flow, upstreams, self._scripts, self._settings)
+        else:
+            live = LiveUnit(unit, upstreams[0] if upstreams else None, self._settings)
+        return live if unit.narrowing is None else NarrowedUnit(live, unit.narrowing)
 
     def _upstream(self, file: str, call: CallPlan, mask: Mask) -> Upstream:
         key = (file, call.api)

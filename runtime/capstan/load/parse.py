@@ -339,6 +339,7 @@ class _Parser(Reader):
             keeping=parse_keeping(node),
             select=parse_select(node),
             is_searched=node.text("toolList") == "search",
+            fields=node.data.get("fields") is True,
             at=node.at(),
         )
 
@@ -353,6 +354,7 @@ class _Parser(Reader):
             ) if hints else None,
             unit=parse_tool_content(node, parse_input_schema(node, self.unit(name, node, (), len(self.problems)))),
             tags=node.texts("tags"),
+            fields=node.data.get("fields"),
         )  # fmt: skip
 
     def plain_unit(self, name: str, node: Node) -> model.Unit:

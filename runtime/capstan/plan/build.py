@@ -18,6 +18,7 @@ from capstan.plan import types
 from capstan.plan.consumed import Consumed
 from capstan.plan.content import BlockPlan
 from capstan.plan.credentials import Credentials
+from capstan.plan.fields import with_fields
 from capstan.plan.flow import ScriptRun
 from capstan.plan.forward import plan_forward
 from capstan.plan.mcp import plan_prompts, plan_resources
@@ -226,6 +227,8 @@ class _Builder:
         before = len(self.problems)
         for item in adapter.tools:
             unit, _ = self._unit(item.unit, adapter.namespace, None, adapter.max_binary_bytes)
+            if not item.unit.refused:
+                unit = with_fields(item, unit, self.problems, of_all=adapter.fields)
             calls = [step.does.call for step in item.unit.steps if isinstance(step.does, model.CallStep)]
             first = item.unit.call or next(iter(calls), adapter.namespace)
             claim = first.partition(".")[0]

@@ -19,6 +19,7 @@ from capstan.plan.auth import AuthPlan
 from capstan.plan.content import BlockPlan, ContentPlan
 from capstan.plan.decode import Decoder, Passing
 from capstan.plan.flow import AskPlan, AssertPlan, Declared, FlowAnswer, ForeachPlan, LogPlan, LookupPlan, ScriptRun
+from capstan.plan.narrow import Narrowing
 from capstan.plan.request import RequestPlan
 from capstan.plan.responses import Replies
 from capstan.plan.shape import Shape, Whole
@@ -125,6 +126,7 @@ class UnitPlan:
     output_schema: Mapping[str, Any] | None
     flow: FlowPlan | None = None  # instead of the one call
     content: ContentPlan | None = None  # of a tool that says in which blocks it answers
+    narrowing: Narrowing | None = None  # where callers may ask for parts of the answer
 
     @property
     def is_mapped(self) -> bool:

@@ -71,7 +71,7 @@ def test_every_code_about_a_file_is_shown_by_a_golden_text() -> None:
     shown = {code for text in texts for code in re.findall(r" \[([a-z-]+)\]$", text, re.MULTILINE)}
     told_of_calls = {
         "bad-argument", "missing-argument", "unexpected-answer", "answer-too-large", "assertion-failed", "undecided",
-        "not-a-list", "too-many-items",
+        "not-a-list", "too-many-items", "unknown-field",
     }  # fmt: skip
     # The fast checker's own words stand in where the explaining one finds nothing wrong.
     assert _codes("load", "plan") - told_of_calls - WITHOUT_FILE - {"invalid"} == shown

@@ -90,6 +90,7 @@ class McpTool:
     hints: Hints | None
     unit: Unit
     tags: tuple[str, ...] = ()
+    fields: bool | None = None  # whether callers may ask for parts of the answer; None: as the adapter says
 
 
 Selector = Literal["name", "tag", "effect"]
@@ -190,6 +191,7 @@ class McpAdapter:
     keeping: Keeping = Keeping()  # of the lists
     select: Selection | None = None  # None: all tools
     is_searched: bool = False  # three tools are listed in place of all
+    fields: bool = False  # callers may ask for parts of the answers of its tools
     at: Place = place()
 
 
