@@ -24,7 +24,8 @@ WIRE = check("SUCCESS", "wire-schema-valid")
     ("checks", "passed"),
     [
         pytest.param([check("SUCCESS"), WIRE], True, id="one that ran"),
-        pytest.param([check("SUCCESS"), check("SKIPPED"), check("INFO")], True, id="beside others that did not"),
+        pytest.param([check("SUCCESS"), check("INFO", "b")], True, id="beside a remark"),
+        pytest.param([check("SUCCESS"), check("SKIPPED", "b")], False, id="beside one that was left out"),
         pytest.param([check("SUCCESS"), check("WARNING", "b")], False, id="a warning"),
         pytest.param([check("SUCCESS"), check("FAILURE", "b")], False, id="a failure"),
         pytest.param([check("SUCCESS"), check("FAILURE", "wire-schema-valid")], False, id="a broken message"),

@@ -12,6 +12,7 @@ import yaml
 
 _OF_THE_SUITE: Final = frozenset({"wire-schema-valid"})  # passes where nothing was sent at all
 _BAD: Final = frozenset({"FAILURE", "WARNING"})
+_LEFT_OUT: Final = "SKIPPED"  # of a suite that does not change: something is no longer there to be tested
 
 Checks = Sequence[Mapping[str, Any]]
 
@@ -52,7 +53,7 @@ def read_exceptions(path: Path) -> dict[str, Unasked]:
 
 
 def judge(scenario: str, checks: Checks, exceptions: Mapping[str, Unasked]) -> Verdict:
-    """A scenario passes when a check of its own succeeded and no check failed or warned.
+    """A scenario passes when a check of its own succeeded, and none failed, warned or was left out.
 
     One that is excepted has to fail, or to be left out, for the reason given and for no other.
     """
@@ -67,7 +68,9 @@ def judge(scenario: str, checks: Checks, exceptions: Mapping[str, Unasked]) -> V
         faults.append("no check of its own really ran")
     for check in checks:
         one = exceptions.get(f"{scenario}/{check['id']}")
-        if check["status"] not in _BAD:
+        if check["status"] == _LEFT_OUT:
+            faults.append(f"{check['id']}: left out")
+        elif check["status"] not in _BAD:
             if one is not None:
                 faults.append(f"{check['id']} is an exception and does not fail: take it off the list")
         elif one is not None and one.explains(check):
