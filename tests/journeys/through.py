@@ -29,8 +29,10 @@ from journeys.running import REPOSITORY
 from sandbox.client import Reply
 
 LIBRARY: Final = REPOSITORY / "capabilities" / "klarna"
-# They repeat operations, or put several into one; of those is tests/library/test_order_flows.py.
-_TOOL_SETS: Final = ("klarna-orders.yaml", "klarna-payment-lifecycle.yaml", "klarna-order-flows.yaml")
+# They repeat operations, or put several into one; of those are test_order_flows.py and test_desk.py.
+_TOOL_SETS: Final = (
+    "klarna-orders.yaml", "klarna-payment-lifecycle.yaml", "klarna-order-flows.yaml", "klarna-desk.yaml",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
