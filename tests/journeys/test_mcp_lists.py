@@ -11,7 +11,8 @@ from mcp.client.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import TextContent
 
-from journeys.running import serving
+from capstan.cli import main
+from journeys.running import client, serving
 from support import RecordingUpstream, reply
 
 ERAS = ["auto", "legacy"]
@@ -174,3 +175,36 @@ async def test_what_is_no_json_comes_whole_and_what_is_no_longer_json_is_told(tm
             is_error, (text,) = await asked(body=deep)
             assert is_error
             assert await asked(data={"id": 1}) == (False, ['{"id": 1}'])
+
+
+# --- sizes
+
+
+@pytest.mark.parametrize("era", ["2026-07-28", "2025-11-25"])
+@pytest.mark.parametrize("options", [(), ("--tools", "search")])
+async def test_the_bytes_that_are_told_are_those_that_are_sent(
+    era: str, options: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(FIELDS.replace("Reads one order.", "Reads one ördér."))
+    assert main(["tokens", str(file), "--json", *options]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    meta = {"io.modelcontextprotocol/protocolVersion": era, "io.modelcontextprotocol/clientCapabilities": {},
+            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"}}  # fmt: skip
+    params = {"_meta": meta} if era.startswith("2026") else {}
+    headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": era, "mcp-method": "tools/list"}
+    async with serving(file, *options, ports=(9090,)) as server, client(server.mcp) as http:
+        if not params:
+            told_first = {"protocolVersion": era, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+            hello = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": told_first}
+            opened = await http.post(server.mcp, json=hello, headers=headers)
+            headers["mcp-session-id"] = opened.headers["mcp-session-id"]
+            await http.post(server.mcp, json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=headers)
+        asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": params}
+        answer = await http.post(server.mcp, json=asked, headers=headers)
+    start = answer.content.index(b'"tools":') + len(b'"tools":')
+    _, length = json.JSONDecoder().raw_decode(answer.content[start:].decode())
+    sent = answer.content[start:].decode()[:length]
+    if params:  # from 2026-07-28 on the SDK writes letters beyond ASCII as escapes
+        sent = sent.replace(r"\u00f6", "ö").replace(r"\u00e9", "é")
+    assert len(sent.encode()) == told["bytes"]

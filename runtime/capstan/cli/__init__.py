@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
-from capstan.cli import call, check, connect, sandbox, serve
+from capstan.cli import call, check, connect, sandbox, serve, tokens
 from capstan.cli.options import SANDBOX_PORT, UsageError, connection_options, selection_options
 from capstan.errors import CapabilityError, LoadError
 from capstan.resources import VERSION
@@ -27,6 +27,7 @@ examples:
   capstan call FILE get-order order_id=o-1    one call from the shell
   capstan serve capabilities/ --sandbox       all of it against a sandbox of its own: no account, no network
   capstan connect claude-code FILE            what an agent's client has to be told
+  capstan tokens FILE --budget 4000           what does its list of tools cost an agent?
 """
 
 
@@ -95,6 +96,30 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--quiet", action="store_true", help="log only what goes wrong")
     serving.add_argument("--sandbox-db", metavar="FILE", help="where that sandbox keeps its state; else in memory")
 
+    _add_agents(verbs)
+
+    standing_in = _verb(
+        verbs, "sandbox", sandbox.sandbox, "serve the stateful stand-in for the bundled capabilities' APIs"
+    )
+    standing_in.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    standing_in.add_argument("--port", type=int, default=SANDBOX_PORT, metavar="N", help=f"default {SANDBOX_PORT}")
+    standing_in.add_argument("--db", metavar="FILE", help="where its state is kept; else in memory")
+    standing_in.add_argument("--capstan", metavar="URL", help="where REST is served, for its pages to call and lead to")
+    standing_in.add_argument("--rate-limits", action="store_true", help="refuse too many calls, as the real APIs do")
+    standing_in.add_argument("--end-with-input", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+def _add_agents(verbs: Any) -> None:
+    """What is of use to those who serve agents."""
+    counting = _verb(verbs, "tokens", tokens.tokens, "show what the lists of MCP tools cost their readers")
+    rule = f"a token is taken for {tokens.BYTES_PER_TOKEN} bytes of it"
+    counting.epilog = f"Bytes are those of the JSON that tools/list sends, in UTF-8; {rule}."
+    counting.add_argument("paths", nargs="+", metavar="PATH", help="capability files and folders of them")
+    counting.add_argument("--budget", type=int, metavar="N", help="end with 1 where a list has more than N tokens")
+    counting.add_argument("--json", action="store_true", help="print the sizes as JSON")
+    selection_options(counting)
+
     connecting = _verb(verbs, "connect", connect.connect, "print the configuration of an agent's client")
     connecting.add_argument("client", choices=tuple(connect.CLIENTS), metavar="CLIENT", help=", ".join(connect.CLIENTS))
     connecting.add_argument("paths", nargs="*", metavar="PATH", help="the capability files and folders it is to use")
@@ -107,17 +132,6 @@ def _parser() -> argparse.ArgumentParser:
     connecting.add_argument("--sandbox", action="store_true", help="with --stdio: the client starts a sandbox too")
     connecting.add_argument("--write", action="store_true", help="put it into the client's file; what is there stays")
     connecting.add_argument("--into", metavar="FILE", help="put it into this file")
-
-    standing_in = _verb(
-        verbs, "sandbox", sandbox.sandbox, "serve the stateful stand-in for the bundled capabilities' APIs"
-    )
-    standing_in.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
-    standing_in.add_argument("--port", type=int, default=SANDBOX_PORT, metavar="N", help=f"default {SANDBOX_PORT}")
-    standing_in.add_argument("--db", metavar="FILE", help="where its state is kept; else in memory")
-    standing_in.add_argument("--capstan", metavar="URL", help="where REST is served, for its pages to call and lead to")
-    standing_in.add_argument("--rate-limits", action="store_true", help="refuse too many calls, as the real APIs do")
-    standing_in.add_argument("--end-with-input", action="store_true", help=argparse.SUPPRESS)
-    return parser
 
 
 def _verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
