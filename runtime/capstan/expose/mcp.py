@@ -140,9 +140,7 @@ class McpApp:
         self._track()
         live = self.offer.units.get(params.name)
         if live is None:
-            taken = self.offer.search.take(params) if self.offer.search is not None else None
-            if taken is None:
-                raise self.offer.unknown_tool(params.name)
+            taken = self.offer.take(params)
             if isinstance(taken, types.CallToolResult):
                 return taken
             live, params = taken

@@ -62,10 +62,20 @@ class LiveOffer:
             return self.search.flows.get(behind)
         return self._talking.get(what)
 
-    def unknown_tool(self, name: str) -> MCPError:
-        hidden = self.search is not None and name in self.search.units
-        hint = f"; '{CALL}' calls it" if hidden else ""
-        return MCPError(types.INVALID_PARAMS, f"there is no tool '{name[:100]}'{hint}")
+    def take(
+        self, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | tuple[LiveUnit, types.CallToolRequestParams]:
+        """What a tool that stands in for others answers, or the call of another that it makes.
+
+        Raises:
+            MCPError: there is no tool of that name.
+        """
+        taken = self.search.take(params) if self.search is not None else None
+        if taken is None:
+            hidden = self.search is not None and params.name in self.search.units
+            hint = f"; '{CALL}' calls it" if hidden else ""
+            raise MCPError(types.INVALID_PARAMS, f"there is no tool '{params.name[:100]}'{hint}")
+        return taken
 
     def list_tools(self, cursor: str | None) -> types.ListToolsResult:
         tools, following = self._page(self.tools, cursor)
