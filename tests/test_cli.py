@@ -387,6 +387,25 @@ def test_call_takes_an_operation_before_a_tool_and_says_which(tmp_path: Path, na
     assert told or "called as" not in found.stderr
 
 
+def test_call_says_nothing_of_a_tool_that_does_the_same_with_other_names(tmp_path: Path) -> None:
+    file = tmp_path / "same.yaml"
+    file.write_text("""
+naftiko: 1.0.0-alpha2
+capability:
+  consumes:
+  - namespace: api
+    baseUri: http://127.0.0.1:1
+    resources: [{name: x, path: '/x/{order_id}', operations: [{name: x, method: GET}]}]
+  exposes:
+  - type: rest
+    namespace: r
+    port: 8080
+    resources: [{path: '/x/{order-id}', operations: [{method: GET, name: x, call: api.x}]}]
+  - {type: mcp, namespace: m, port: 9090, tools: [{name: x, description: X., call: api.x}]}
+""")
+    assert "called as" not in capstan("call", file, "x", "order_id=1").stderr
+
+
 def test_call_never_takes_what_a_prompt_calls(tmp_path: Path) -> None:
     file = tmp_path / "names.yaml"
     file.write_text(_NAMESAKES)

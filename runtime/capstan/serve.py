@@ -153,7 +153,7 @@ class _Server:
     def _generation(self, site: Site) -> Generation:
         """A new generation; MCP endpoints that exist already get what it offers and keep their sessions."""
         access = {port.port: self._access(port) for port in site.ports}
-        generation = Generation(site, self._settings, access)
+        generation = Generation(site, self._settings, access, self._options.port_offset)
         wanted = {}
         page = self._settings.tools_per_page
         for port in site.ports:
@@ -284,7 +284,11 @@ def _bind(host: str, number: int, *, shared: bool) -> socket.socket:
         return socket.create_server((host, number), family=family, backlog=_BACKLOG, reuse_port=shared)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        reason = "is taken by another program; try --port-offset 100" if taken else f"cannot be had: {error.strerror}"
+        reason = (
+            "is taken by another program; another --port-offset moves all ports"
+            if taken
+            else f"cannot be had: {error.strerror}"
+        )
         raise ServeError(f"port {number} on {host} {reason}") from error
 
 

@@ -74,6 +74,12 @@ async def test_readiness_names_every_adapter_of_the_file(app: ControlApp) -> Non
     }
 
 
+async def test_readiness_names_the_ports_that_are_listened_at(tmp_path: Path) -> None:
+    app = ControlApp([control_of(planned(tmp_path, MCP, {"type": "control", "port": 9092}))], 100)
+    _, _, body = await asked(app, "/health/ready")
+    assert [adapter["port"] for adapter in json.loads(body)["adapters"]] == [9190, 9192]
+
+
 async def test_an_adapter_on_standard_input_has_no_port(tmp_path: Path) -> None:
     stdio = {"type": "mcp", "namespace": "shop", "transport": "stdio", "tools": [TOOL]}
     app = ControlApp([control_of(planned(tmp_path, stdio, {"type": "control", "port": 9092}))])

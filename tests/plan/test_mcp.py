@@ -269,6 +269,16 @@ def test_an_argument_that_nothing_uses_is_warned_of(tmp_path: Path) -> None:
     assert (problem.code, problem.severity, "'a'" in problem.message) == ("unused-input", "warning", True)
 
 
+def test_a_value_that_looks_like_an_argument_of_a_prompt_is_warned_of(tmp_path: Path) -> None:
+    prompt = """
+- name: p
+  arguments: [{name: kind, description: Kind.}]
+  template: [{role: user, content: '{{kind}}'}, {role: user, call: api.typed, with: {kind: kynd}}]
+"""
+    [problem] = problems(tmp_path, prompts=prompt)
+    assert (problem.code, problem.severity, problem.hint) == ("text-like-reference", "warning", "did you mean 'kind'?")
+
+
 def test_a_prompt_that_changes_something_is_warned_of(tmp_path: Path) -> None:
     prompt = "{name: p, arguments: [{name: id}], template: [{role: user, call: api.change}]}"
     assert codes(tmp_path, prompts=f"[{prompt}]") == ["unsafe-read"]

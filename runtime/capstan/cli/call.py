@@ -70,13 +70,16 @@ def _called(plan: CapabilityPlan, options: argparse.Namespace) -> UnitPlan:
         names = dict.fromkeys(unit.name for units in kinds.values() for unit in units)
         raise UsageError(f"{options.file} has no '{options.unit}'; {suggest(options.unit, names)}")
     kind, unit = found[0]
-    others = [
-        other for other, one in found[1:] if (one.call, one.flow, one.shape) != (unit.call, unit.flow, unit.shape)
-    ]
+    others = [other for other, one in found[1:] if _does(one) != _does(unit)]
     if others:
         also = " and ".join(dict.fromkeys("another" if other == kind else other for other in others))
         print(f"capstan: '{unit.name}' is called as {kind}; {also} of that name does something else", file=sys.stderr)
     return unit
+
+
+def _does(unit: UnitPlan) -> tuple[object, ...]:
+    """What a unit calls and answers, by whichever names its inputs go."""
+    return tuple(call.operation for call in unit.calls), unit.shape
 
 
 def _arguments(texts: Sequence[str], schemas: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -21,8 +21,8 @@ class ControlApp:
     on the others.
     """
 
-    def __init__(self, controls: Iterable[ControlPlan]) -> None:
-        adapters = [_told(adapter) for control in controls for adapter in control.adapters]
+    def __init__(self, controls: Iterable[ControlPlan], port_offset: int = 0) -> None:
+        adapters = [_told(adapter, port_offset) for control in controls for adapter in control.adapters]
         self._pages = {
             "/health/live": json.dumps({"status": "UP"}).encode(),
             "/health/ready": json.dumps({"status": "UP", "adapters": adapters}).encode(),
@@ -39,7 +39,8 @@ class ControlApp:
             await respond(send, 200, _JSON, page, head=method == "HEAD")
 
 
-def _told(adapter: tuple[str, str, int | None]) -> dict[str, Any]:
+def _told(adapter: tuple[str, str, int | None], port_offset: int) -> dict[str, Any]:
     kind, namespace, port = adapter
-    told = {"type": kind, "namespace": namespace or None, "port": port, "state": "started"}
+    where = port + port_offset if port is not None else None
+    told = {"type": kind, "namespace": namespace or None, "port": where, "state": "started"}
     return {key: value for key, value in told.items() if value is not None}

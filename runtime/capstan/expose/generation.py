@@ -25,7 +25,7 @@ from capstan.settings import Settings
 class Generation:
     """Everything made from one state of the files."""
 
-    def __init__(self, site: Site, settings: Settings, access: Mapping[int, Access]) -> None:
+    def __init__(self, site: Site, settings: Settings, access: Mapping[int, Access], port_offset: int = 0) -> None:
         self.site = site
         self.engine = Engine(settings)
         self.settings = settings
@@ -37,12 +37,12 @@ class Generation:
             self.live |= self.engine.units(capability)
             self.forwards |= self.engine.forwards(capability)
         self.doors: dict[int, Door] = {}
-        self._access = access
+        self._access, self._port_offset = access, port_offset
 
     def open_doors(self, endpoints: Mapping[tuple[int, str], McpApp]) -> None:
         for port in self.site.ports:
             if port.controls:
-                self.doors[port.port] = Door(self._access[port.port], ControlApp(port.controls), {})
+                self.doors[port.port] = Door(self._access[port.port], ControlApp(port.controls, self._port_offset), {})
                 continue
             units = [RestUnit(operation, self.live[id(operation.unit)]) for operation in port.operations]
             pages = _pages(port) if port.has_rest else {}

@@ -210,8 +210,8 @@ def _content(response: types.ElicitResult, question: Question) -> dict[str, Any]
         FlowError: they gave nothing, and want it to end.
     """
     if response.action != "accept":
-        what = "declined" if response.action == "decline" else "was closed without an answer"
-        raise FlowError("declined", f"step '{question.name}': the question {what}; nothing was sent")
+        what = "the user declined" if response.action == "decline" else "the question was closed without an answer"
+        raise FlowError("declined", f"step '{question.name}': {what}; nothing was sent")
     return dict(response.content or {})
 
 

@@ -218,6 +218,9 @@ class Names:
         bare = value[1:-1] if re.fullmatch(r"\{[^{}]+\}", value) else value
         if bare in self.inputs or bare in self.fixed:
             return self._reference(bare, parameter, at)
+        if value.isidentifier() and (near := closest(value, [given.name for given in self.unit.given])):
+            message = f"'{value}' is sent as text, though it looks like '{near}'"
+            self.warn("text-like-reference", message, at, f"did you mean '{near}'?")
         if self.scope.begins(value) and "{{" not in value and "." in value:
             message = f"'{value}' is sent as text, though it begins with the name of a step"
             self.warn("text-like-reference", message, at, f"write '$.{value}' for what that step answered")
