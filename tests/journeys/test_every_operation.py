@@ -1,20 +1,26 @@
-"""Every operation of the library, called through Capstan against the sandbox: real processes, both doors."""
+"""Every operation of the library, called through Capstan against the sandbox: real processes, both doors, and of MCP
+each transport in both eras.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import re
+import sys
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from mcp.client.stdio import StdioServerParameters
 
 from capstan.sandbox.accounts import DEMO_MERCHANT, DEMO_PARTNER, MERCHANT_KEY, Account
 from journeys import lives
-from journeys.running import Capstan, serving
+from journeys.running import Capstan, free_offset, serving
 from journeys.through import LIBRARY, Through, control, doors, through
 from sandbox.network_life import OPERATIONS, Partner, network_life
 
@@ -22,7 +28,32 @@ PORTS = (8080, 9090, 8181)
 NETWORK = re.compile(r"/(v1|v2|v4|messaging)/")  # how the paths of the network begin
 
 
-def sandbox_of(server: Capstan) -> str:
+@dataclass(frozen=True)
+class OnStdio:
+    """A server that its client starts, and whose sandbox is at an offset of its own."""
+
+    mcp: StdioServerParameters
+    offset: int
+    rest: str = ""
+
+    @classmethod
+    def of(cls, path: Path, **env: str) -> OnStdio:
+        offset = free_offset((8181,))
+        arguments = [
+            "-m",
+            "capstan",
+            "serve",
+            str(path),
+            "--stdio",
+            "--sandbox",
+            "--quiet",
+            "--port-offset",
+            str(offset),
+        ]
+        return cls(StdioServerParameters(command=sys.executable, args=arguments, env={**os.environ, **env}), offset)
+
+
+def sandbox_of(server: Capstan | OnStdio) -> str:
     return f"http://127.0.0.1:{8181 + server.offset}"
 
 
@@ -43,7 +74,9 @@ async def server_of_merchant() -> AsyncIterator[Capstan]:
 class Behind(Partner):
     """A partner or a merchant whose requests go through a server that holds the API key."""
 
-    def __init__(self, account: Account, client: Through, server: Capstan, merchant: Behind | None = None) -> None:
+    def __init__(
+        self, account: Account, client: Through, server: Capstan | OnStdio, merchant: Behind | None = None
+    ) -> None:
         self.account, self.client, self._server, self._merchant = account, client, server, merchant
         self.ids = {"partner_account_id": account.id, "account_id": account.id}
         self.replies = {}
@@ -71,7 +104,7 @@ def test_the_library_has_every_operation(kind: str) -> None:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("kind", ["rest", "mcp"])
+@pytest.mark.parametrize("kind", ["rest", "mcp", "mcp in a session"])
 async def test_every_classic_operation_comes_back_right(server: Capstan, kind: str) -> None:
     def ask(method: str, path: str, body: Any) -> Any:
         return control(sandbox_of(server), method, path, body)
@@ -82,16 +115,34 @@ async def test_every_classic_operation_comes_back_right(server: Capstan, kind: s
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("kind", ["rest", "mcp"])
+@pytest.mark.parametrize("kind", ["rest", "mcp", "mcp in a session"])
 async def test_every_network_operation_comes_back_right(
     server: Capstan, server_of_merchant: Capstan, kind: str
 ) -> None:
     control(sandbox_of(server), "POST", "/sandbox/reset")
+    await asyncio.to_thread(live_in_the_network, kind, server, server_of_merchant)
+
+
+def live_in_the_network(kind: str, server: Capstan | OnStdio, of_merchant: Capstan | OnStdio) -> None:
     with (
         through(kind, server.rest, server.mcp) as client,
-        through(kind, server_of_merchant.rest, server_of_merchant.mcp) as other,
+        through(kind, of_merchant.rest, of_merchant.mcp) as other,
     ):
-        merchant = Behind(DEMO_MERCHANT, other, server_of_merchant)
-        await asyncio.to_thread(network_life, Behind(DEMO_PARTNER, client, server, merchant))
+        merchant = Behind(DEMO_MERCHANT, other, of_merchant)
+        network_life(Behind(DEMO_PARTNER, client, server, merchant))
         unused = {path for path in client.unused if NETWORK.match(path.partition(" ")[2])} & set(other.unused)
         assert unused == set()
+
+
+@pytest.mark.parametrize("kind", ["mcp", "mcp in a session"])
+def test_every_operation_comes_back_right_on_standard_input_and_output(kind: str) -> None:
+    server = OnStdio.of(LIBRARY)
+    of_merchant = OnStdio.of(LIBRARY / "network" / "disputes-v4.yaml", KLARNA_NETWORK_API_KEY=MERCHANT_KEY)
+
+    def ask(method: str, path: str, body: Any) -> Any:
+        return control(sandbox_of(server), method, path, body)
+
+    with through(kind, "", server.mcp) as client:
+        lives.classic_life(client, ask)
+        assert [path for path in client.unused if not NETWORK.match(path.partition(" ")[2])] == []
+    live_in_the_network(kind, server, of_merchant)

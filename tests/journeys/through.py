@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 import httpx2
 from mcp.client.client import Client as McpClient
+from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from capstan.load.expression import fold
 from capstan.load.files import find_files
@@ -168,22 +169,23 @@ class ThroughTools(Through):
 class ThroughMcp(ThroughTools):
     """Runs the official client in a thread of its own, since its connection belongs to one task."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, server: Any, mode: Any = "auto") -> None:
         super().__init__()
-        self._url = url
+        self._server, self._mode = server, mode
         self._loop = asyncio.new_event_loop()
         self._open, self._done = threading.Event(), asyncio.Event()
         self._client: Any = None
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),), daemon=True)
 
     async def _run(self) -> None:
-        async with McpClient(self._url) as self._client:
+        server = stdio_client(self._server) if isinstance(self._server, StdioServerParameters) else self._server
+        async with McpClient(server, mode=self._mode) as self._client:
             self._open.set()
             await self._done.wait()
 
     def start(self) -> None:
         self._thread.start()
-        assert self._open.wait(20)
+        assert self._open.wait(60)
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._done.set)
@@ -215,13 +217,13 @@ def reply_of(result: Any) -> Reply:
 
 
 @contextmanager
-def through(kind: str, rest: str, mcp: str) -> Iterator[Through]:
-    """A client of one of the doors."""
+def through(kind: str, rest: str, mcp: Any) -> Iterator[Through]:
+    """A client of one of the doors; of MCP in the later era, or in a session."""
     if kind == "rest":
         with ThroughRest(rest) as client:
             yield client
         return
-    opened = ThroughMcp(mcp)
+    opened = ThroughMcp(mcp, "legacy" if kind.endswith("session") else "auto")
     opened.start()
     try:
         yield opened
