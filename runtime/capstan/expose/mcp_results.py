@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from contextlib import suppress
 from typing import Any, Final
 
@@ -21,7 +20,7 @@ from capstan.plan.types import UnitPlan
 
 _DEEPEST: Final = 200  # more, and the SDK cannot write it
 
-_RESPELLED: Final = re.compile(rb"\\u00|\0")  # JSON whose bytes do not show every secret: in escapes, or in UTF-16
+_RESPELLED: Final = (b"\\u00", b"\0")  # in JSON whose bytes do not show every secret: in escapes, or in UTF-16
 
 
 async def result_of(answer: Answer, unit: UnitPlan, limit: int) -> types.CallToolResult:
@@ -78,7 +77,7 @@ def _of_text(body: bytes, unit: UnitPlan, response: UpstreamResponse) -> types.C
     if essence == "" or is_json(essence):
         with suppress(ValueError):
             value = parse_answer(body)
-            if _RESPELLED.search(body) and (masked := response.masked(value)) != value:
+            if any(part in body for part in _RESPELLED) and (masked := response.masked(value)) != value:
                 value, text = masked, json.dumps(masked, ensure_ascii=False)
             return _of_value(value, text, unit)
     text = response.masked(text)  # a secret in UTF-16 shows in no byte

@@ -30,7 +30,8 @@ def parse_answer(body: bytes) -> Any:
         ValueError: it is not JSON.
     """
     value = parse_json(body)
-    return in_unicode(value) if _HALF_PAIR.search(body) else value
+    may_hold_one = b"\\u" in body or b"\xed" in body  # which is found out at a hundredth of what the pattern takes
+    return in_unicode(value) if may_hold_one and _HALF_PAIR.search(body) else value
 
 
 def in_unicode(value: Any) -> Any:
