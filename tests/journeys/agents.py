@@ -6,8 +6,9 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
+from journeys.lives import Control
+
 Call = Callable[..., dict[str, Any]]
-Authorize = Callable[[str], object]  # what the customer of a session does
 
 _ADDRESS: Final = {
     "given_name": "Ada", "family_name": "Byron", "email": "ada@shop.example", "street_address": "Gatan 1",
@@ -25,12 +26,13 @@ _BASKET: Final = {
 _HOST: Final = {"apiHost": "api.playground.klarna.com"}  # where the demo credentials are good
 
 
-def agents_life(call: Call, authorize: Authorize) -> None:
-    """Each tool of the payment lifecycle, of orders and of the flows, at least once."""
+def agents_life(call: Call, control: Control) -> None:
+    """Each tool of the payment lifecycle, of orders, of the flows and of the desk, at least once; all at one endpoint,
+    where a name that is taken twice is published with its namespace."""
 
     def session() -> str:
         opened: str = call("create_payment_session", **_BASKET)["session_id"]
-        authorize(opened)
+        control("POST", f"/sandbox/payments/sessions/{opened}/authorize", None)
         return opened
 
     def placed() -> str:
@@ -39,7 +41,7 @@ def agents_life(call: Call, authorize: Authorize) -> None:
         return order
 
     _orders(call, placed)
-    _flows(call, placed, session)
+    _desk(call, _flows(call, placed, session), session(), control)
 
 
 def _orders(call: Call, placed: Callable[[], str]) -> None:
@@ -51,7 +53,7 @@ def _orders(call: Call, placed: Callable[[], str]) -> None:
     assert call("get_capture", **_HOST, order_id=order, capture_id=first["capture-id"])["captured_amount"] == 4000
     call("capture_order", **_HOST, order_id=order, captured_amount=1000)
     assert call("refund_klarna_order", order_id=order, refunded_amount=500)["refund-id"]
-    assert call("refund_order", **_HOST, order_id=order, refunded_amount=500)["refund-id"]
+    assert call("orders__refund_order", **_HOST, order_id=order, refunded_amount=500)["refund-id"]
     call("release_remaining_authorization", **_HOST, order_id=order)
     assert call("get_order_details", order_id=order)["captured_amount"] == 5000
     assert call("get_order", **_HOST, order_id=order)["refunded_amount"] == 1000
@@ -60,7 +62,7 @@ def _orders(call: Call, placed: Callable[[], str]) -> None:
         assert call("get_order", **_HOST, order_id=left)["status"] == "CANCELLED"
 
 
-def _flows(call: Call, placed: Callable[[], str], session: Callable[[], str]) -> None:
+def _flows(call: Call, placed: Callable[[], str], session: Callable[[], str]) -> str:
     order = placed()
     taken = call("capture_if_allowed", order_id=order, captured_amount=6000, idempotency_key=str(uuid.uuid4()))
     assert taken["captured_amount"] == 6000
@@ -70,3 +72,15 @@ def _flows(call: Call, placed: Callable[[], str], session: Callable[[], str]) ->
     assert whole["status"] == "CAPTURED"
     (row,) = call("audit_orders", order_ids=[order])["orders"]
     assert (row["captured_amount"], row["order_amount"]) == (6000, 10000)
+    return order
+
+
+def _desk(call: Call, order: str, session: str, control: Control) -> None:
+    assert call("read_session", session_id=session)["authorization_token"]
+    asked = {"order_id": order, "refunded_amount": 500, "idempotency_key": str(uuid.uuid4())}
+    assert call("order-management-orders__refund_order", **asked)["refunded_amount"] == 1500  # its user wants it
+    assert call("read_order", order_id=order)["refunded_amount"] == 1500
+    control("POST", "/sandbox/payouts/close", {})
+    payout = call("list_payouts")["payouts"][0]["payment_reference"]
+    assert call("read_payout", payment_reference=payout)["payment_reference"] == payout
+    assert call("list_transactions", payment_reference=payout)["transactions"]

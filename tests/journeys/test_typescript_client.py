@@ -40,11 +40,13 @@ def structured(client: Any) -> Callable[..., dict[str, Any]]:
     return call
 
 
-def customer(server: Capstan) -> Callable[[str], object]:
-    def authorize(session: str) -> object:
-        return control(sandbox_of(server), "POST", f"/sandbox/payments/sessions/{session}/authorize")
+def asking(server: Capstan) -> Callable[[str, str, Any], Any]:
+    """What only customers and time do."""
 
-    return authorize
+    def ask(method: str, path: str, body: Any) -> Any:
+        return control(sandbox_of(server), method, path, body)
+
+    return ask
 
 
 @pytest.mark.parametrize(("era", "revision"), ERAS)
@@ -53,14 +55,11 @@ async def test_the_typescript_client_calls_every_tool(
 ) -> None:
     control(sandbox_of(server), "POST", "/sandbox/reset")
 
-    def ask(method: str, path: str, body: Any) -> Any:
-        return control(sandbox_of(server), method, path, body)
-
     def live() -> None:
         with typescript(server.mcp, era) as client, typescript(server_of_merchant.mcp, era) as other:
             assert client.revision == other.revision == revision
-            lives.classic_life(client, ask)
-            agents_life(structured(client), customer(server))
+            lives.classic_life(client, asking(server))
+            agents_life(structured(client), asking(server))
             merchant = Behind(DEMO_MERCHANT, other, server_of_merchant)
             network_life(Behind(DEMO_PARTNER, client, server, merchant))
             # Of disputes about orders a merchant has tools on a server of its own, under the same names.
@@ -73,4 +72,4 @@ async def test_the_typescript_client_calls_every_tool(
 async def test_the_python_client_calls_the_small_sets_of_tools(server: Capstan) -> None:
     with through("mcp", server.rest, server.mcp) as client:
         assert isinstance(client, ThroughMcp)
-        await asyncio.to_thread(agents_life, structured(client), customer(server))
+        await asyncio.to_thread(agents_life, structured(client), asking(server))

@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, quote, unquote
 import httpx2
 from mcp.client.client import Client as McpClient
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp_types import ElicitResult
 
 from capstan.load.expression import fold
 from capstan.load.files import find_files
@@ -179,7 +180,7 @@ class ThroughMcp(ThroughTools):
 
     async def _run(self) -> None:
         server = stdio_client(self._server) if isinstance(self._server, StdioServerParameters) else self._server
-        async with McpClient(server, mode=self._mode) as self._client:
+        async with McpClient(server, mode=self._mode, elicitation_callback=agree) as self._client:
             self._open.set()
             await self._done.wait()
 
@@ -195,6 +196,13 @@ class ThroughMcp(ThroughTools):
     def call(self, name: str, arguments: Mapping[str, Any]) -> Any:
         called = self._client.call_tool(name, dict(arguments))
         return asyncio.run_coroutine_threadsafe(called, self._loop).result(30)
+
+
+async def agree(_: Any, params: Any) -> ElicitResult:
+    """A user who agrees to whatever is asked."""
+    fields = params.requested_schema["properties"]
+    content = {name: True for name, field in fields.items() if field["type"] == "boolean"}
+    return ElicitResult(action="accept", content=content)
 
 
 def reply_of(result: Any) -> Reply:
